@@ -1,0 +1,105 @@
+"""Where each step of each sequence of a ragged batch lies: index arithmetic, done once a batch."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Layout:
+    """The index tables of a ragged batch, made when first asked for and shared by all batches of the same lengths.
+
+    A stack of layers maps the values of one batch many times and never its lengths, so a table is computed once
+    for all layers, and copied to a device once.
+
+    Args:
+        lengths: (batch,) int64 on the CPU, none negative.
+    """
+
+    def __init__(self, lengths: Tensor) -> None:
+        self.lengths = lengths
+        self._made: dict[Any, Any] = {}
+
+    @cached_property
+    def batch_size(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def total(self) -> int:
+        """The number of steps of all sequences together."""
+        return int(self.lengths.sum())
+
+    @cached_property
+    def max_length(self) -> int:
+        return int(self.lengths.max()) if self.batch_size else 0
+
+    @cached_property
+    def offsets(self) -> Tensor:
+        """(batch + 1,): sequence `i` holds the rows `offsets[i]` to `offsets[i + 1]` of the values."""
+        return torch.cat([self.lengths.new_zeros(1), self.lengths.cumsum(0)])
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """(total,): the sequence that each step belongs to."""
+        return torch.repeat_interleave(torch.arange(self.batch_size), self.lengths)
+
+    @cached_property
+    def steps(self) -> Tensor:
+        """(total,): the time of each step within its sequence, from 0."""
+        return torch.arange(self.total) - self.offsets[self.rows]
+
+    @cached_property
+    def reversal(self) -> Tensor:
+        """(total,): an index that turns each sequence round; its own inverse."""
+        return (self.offsets[:-1] + self.offsets[1:] - 1)[self.rows] - torch.arange(self.total)
+
+    @cached_property
+    def order(self) -> Tensor:
+        """(batch,): the sequences from the longest to the shortest, ties in their order."""
+        return self.lengths.sort(descending=True, stable=True).indices
+
+    @cached_property
+    def rank(self) -> Tensor:
+        """(batch,): the place of each sequence in `order`."""
+        return inverse(self.order)
+
+    @cached_property
+    def running(self) -> list[int]:
+        """How many sequences have a step at time 0, 1, …: `PackedSequence` calls these `batch_sizes`."""
+        ending = torch.bincount(self.lengths, minlength=self.max_length + 1)
+        counts: list[int] = (self.batch_size - ending.cumsum(0))[: self.max_length].tolist()
+        return counts
+
+    @cached_property
+    def time_major(self) -> Tensor:
+        """(total,): an index into the values that reads them time by time, the sequences of a time in `order`."""
+        running = torch.tensor(self.running, dtype=torch.int64)
+        times = torch.repeat_interleave(torch.arange(self.max_length), running)
+        places = torch.arange(self.total) - (running.cumsum(0) - running)[times]
+        return self.offsets[self.order[places]] + times
+
+    @cached_property
+    def sequence_major(self) -> Tensor:
+        """(total,): the inverse of `time_major`."""
+        return inverse(self.time_major)
+
+    def on(self, device: torch.device, table: str) -> Tensor:
+        """The table of that name on a device, copied there once."""
+        if device.type == "cpu":
+            return getattr(self, table)  # type: ignore[no-any-return]
+        return self.once((table, device), lambda: getattr(self, table).to(device, non_blocking=True))  # type: ignore[no-any-return]
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returns, kept under `key`: for tables that only one engine needs."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+
+def inverse(permutation: Tensor) -> Tensor:
+    """The permutation that undoes this one. (n,) -> (n,)."""
+    undone = torch.empty_like(permutation)
+    undone[permutation] = torch.arange(len(permutation), device=permutation.device)
+    return undone

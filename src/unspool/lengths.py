@@ -1,0 +1,48 @@
+"""What makes lengths and ids fit to describe a batch: the checks that `Ragged` and `Padded` share."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unspool.errors import BatchError
+
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether numbers can be read out of a tensor: not while a program is traced, nor on the meta device."""
+    return type(tensor) is Tensor and tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def as_lengths(lengths: Tensor | Sequence[int], *, rows: int | None, kind: str) -> Tensor:
+    """Lengths as an int64 tensor, checked as far as they can be read. (batch,) -> (batch,)"""
+    if not isinstance(lengths, Tensor):
+        lengths = torch.tensor(lengths, dtype=torch.int64 if len(lengths) == 0 else None)
+    if lengths.dtype not in _WHOLE:
+        raise BatchError(f"`lengths` must be whole numbers, but are {lengths.dtype}; use `lengths.long()`")
+    if lengths.dim() != 1:
+        raise BatchError(f"`lengths` must be (batch,), but has shape {tuple(lengths.shape)}")
+    if rows is not None and lengths.shape[0] != rows:
+        raise BatchError(
+            f"`lengths` must name one length a row of `values` ({rows}), but names {lengths.shape[0]}; "
+            f"`{kind}` takes values of shape (batch, time, *features)"
+        )
+    lengths = lengths.long()
+    if readable(lengths) and len(lengths) and int(lengths.min()) < 0:
+        row = int(lengths.argmin())
+        raise BatchError(f"`lengths` must not be negative, but row {row} has {int(lengths[row])}; zero is a length")
+    return lengths
+
+
+def as_ids(ids: Tensor | Sequence[int] | None, lengths: Tensor) -> Tensor:
+    """Ids as an int64 tensor on the CPU, one a row; 0, 1, 2, … where none are given. (batch,) -> (batch,)"""
+    if ids is None:
+        return torch.arange(lengths.shape[0])
+    ids = torch.as_tensor(ids)
+    if ids.shape != lengths.shape or ids.dtype not in _WHOLE:
+        raise BatchError(
+            f"`ids` must be {lengths.shape[0]} whole numbers, one a sequence, "
+            f"but has shape {tuple(ids.shape)} of {ids.dtype}"
+        )
+    return ids.long()
