@@ -1,0 +1,154 @@
+"""State is a value: select its rows, join two of them, move it, save it, load it.
+
+A state is a tensor whose first dimension is the batch, a `Ragged`, or a tuple, NamedTuple, list or dict of states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unspool.errors import StateError
+from unspool.ragged import Ragged
+
+State = Any
+Leaf = Tensor | Ragged
+
+
+def leaves(state: State, name: str = "state") -> Iterator[tuple[str, Leaf]]:
+    """Every tensor and `Ragged` of a state, with the way to it: `state.0.hidden`."""
+    if isinstance(state, (Tensor, Ragged)):
+        yield name, state
+    elif isinstance(state, dict):
+        for key, part in state.items():
+            yield from leaves(part, f"{name}.{key}")
+    elif isinstance(state, (tuple, list)):
+        fields = getattr(state, "_fields", range(len(state)))
+        for field, part in zip(fields, state, strict=True):
+            yield from leaves(part, f"{name}.{field}")
+    elif state is not None:
+        raise StateError(
+            f"`{name}` must be a tensor, a `Ragged`, or a tuple, list or dict of them, but is {type(state).__name__}"
+        )
+
+
+def map_leaves(function: Callable[..., Any], state: State, *others: State) -> State:
+    """The same structure with `function(leaf, *others' leaves)` in place of every leaf."""
+    if isinstance(state, (Tensor, Ragged)):
+        return function(state, *others)
+    if isinstance(state, dict):
+        return {key: map_leaves(function, state[key], *(other[key] for other in others)) for key in state}
+    if isinstance(state, (tuple, list)):
+        parts = [map_leaves(function, *part) for part in zip(state, *others, strict=True)]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
+    return state
+
+
+def batch_size(state: State) -> int | None:
+    """The batch size of a state, or None for a state without a leaf."""
+    for _, leaf in leaves(state):
+        return _rows(leaf)
+    return None
+
+
+def _rows(leaf: Leaf) -> int:
+    return leaf.batch_size if isinstance(leaf, Ragged) else leaf.shape[0]
+
+
+def select(state: State, rows: Tensor | slice | Sequence[int]) -> State:
+    """The state of some of the sequences, in the order named.
+
+    Args:
+        rows: (n,) indices, (batch,) bool, or a slice.
+    """
+    if isinstance(rows, slice):
+        return map_leaves(lambda leaf: _slice(leaf, rows), state)
+    index = torch.as_tensor(rows, device="cpu")
+    index = index.nonzero().squeeze(1) if index.dtype == torch.bool else index.long()
+    return map_leaves(
+        lambda leaf: leaf.select(index) if isinstance(leaf, Ragged) else leaf.index_select(0, index.to(leaf.device)),
+        state,
+    )
+
+
+def _slice(leaf: Leaf, rows: slice) -> Leaf:
+    return leaf.select(torch.arange(leaf.batch_size)[rows]) if isinstance(leaf, Ragged) else leaf[rows]
+
+
+def concat(states: Sequence[State]) -> State:
+    """The states of several batches as the state of one: strangers' streams, batched together."""
+    return map_leaves(
+        lambda *parts: Ragged.concat(parts) if isinstance(parts[0], Ragged) else torch.cat(parts),
+        states[0],
+        *states[1:],
+    )
+
+
+def detach(state: State) -> State:
+    """The same state with no history: where truncated back-propagation through time stops."""
+    return map_leaves(lambda leaf: leaf.map(Tensor.detach) if isinstance(leaf, Ragged) else leaf.detach(), state)
+
+
+def to(state: State, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> State:
+    """The state on another device or of another dtype; whole numbers keep theirs."""
+
+    def moved(leaf: Leaf) -> Leaf:
+        values = leaf.values if isinstance(leaf, Ragged) else leaf
+        return leaf.to(device=device, dtype=dtype if values.is_floating_point() else None)
+
+    return map_leaves(moved, state)
+
+
+def save(state: State, path: str | PathLike[str]) -> None:
+    """Write a state to a safetensors file, one entry a leaf, named by the way to it."""
+    entries: dict[str, Tensor] = {}
+    for name, leaf in leaves(state):
+        entries |= _entries(name, leaf)
+    save_file(
+        {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in entries.items()}, path
+    )
+
+
+def load(path: str | PathLike[str], like: State) -> State:
+    """Read a state from a file that `save` wrote.
+
+    Args:
+        like: any state of the same structure, such as `cell.initial_state(0)`: the structure comes from the code, only
+            numbers come from the file. The numbers come on the device of each leaf of `like`.
+
+    Raises:
+        StateError: the file holds another structure, or other widths.
+    """
+    entries = load_file(path)
+    named = dict(leaves(like))
+    wanted = {entry for name, leaf in named.items() for entry in _entries(name, leaf)}
+    if wanted != entries.keys():
+        raise StateError(
+            f"`{path}` must hold {sorted(wanted)} for this state, but holds {sorted(entries)}; "
+            "make `like` with the cell that the state was saved from"
+        )
+    names = iter(named)
+    return map_leaves(lambda leaf: _loaded(next(names), leaf, entries), like)
+
+
+def _entries(name: str, leaf: Leaf) -> dict[str, Tensor]:
+    if isinstance(leaf, Ragged):
+        return {f"{name}.values": leaf.values, f"{name}.lengths": leaf.lengths, f"{name}.ids": leaf.ids}
+    return {name: leaf}
+
+
+def _loaded(name: str, leaf: Leaf, entries: dict[str, Tensor]) -> Leaf:
+    parts = [entries[entry] for entry in _entries(name, leaf)]
+    values = leaf.values if isinstance(leaf, Ragged) else leaf
+    if parts[0].shape[1:] != values.shape[1:]:
+        raise StateError(
+            f"`{name}` must be (batch, {', '.join(map(str, values.shape[1:]))}) for this cell, "
+            f"but the file holds {tuple(parts[0].shape)}"
+        )
+    parts[0] = parts[0].to(values.device)
+    return Ragged(*parts) if isinstance(leaf, Ragged) else parts[0]
