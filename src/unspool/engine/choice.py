@@ -1,0 +1,116 @@
+"""Which engine runs a cell over a ragged batch: asked, forced, recorded."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from unspool.cells.base import Cell
+from unspool.engine import packed, rectangles, reference, scan
+from unspool.errors import EngineError
+from unspool.ragged import Ragged
+from unspool.state import State
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to run a cell over a ragged batch.
+
+    Fields:
+        refusal: why it can't run this cell over these inputs, or None.
+        run: outputs and final state from cell, inputs and state.
+    """
+
+    name: str
+    refusal: Callable[[Cell, Ragged], str | None]
+    run: Callable[[Cell, Ragged, State], tuple[Ragged, State]]
+
+
+ENGINES = {
+    name: Engine(name, module.refusal, module.run)
+    for name, module in {
+        "scan": scan,
+        "packed": packed,
+        "rectangles": rectangles,
+        "reference": reference,
+    }.items()
+}
+
+# cuDNN takes packed batches as they are; on the CPU the packed kernel is the slowest but the plain loop.
+_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "rectangles", "reference")}
+
+_forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
+_recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Within, every recurrence over a `Ragged` runs on this engine, or raises an `EngineError` if it can't.
+
+    Args:
+        name: "reference", "rectangles", "packed" or "scan".
+
+    Example:
+        >>> import torch, unspool
+        >>> cell, batch = unspool.cells.LSTM(3, 4), unspool.Ragged(torch.ones(5, 3), lengths=[2, 3])
+        >>> with using("reference"), recording() as ran:
+        ...     plain = unspool.unroll(cell, batch).outputs
+        >>> ran, unspool.engine.choose(cell, batch)
+        (['reference'], 'rectangles')
+    """
+    if name not in ENGINES:
+        nearest = difflib.get_close_matches(name, ENGINES, 1, 0)[0]
+        raise EngineError(f"`{name}` is no engine; there are {', '.join(ENGINES)} (nearest: `{nearest}`)")
+    token = _forced.set(name)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+@contextmanager
+def recording() -> Iterator[list[str]]:
+    """The names of the engines that ran within, one a recurrent layer, in a list that fills as they run."""
+    names: list[str] = []
+    token = _recorded.set(names)
+    try:
+        yield names
+    finally:
+        _recorded.reset(token)
+
+
+def record(name: str) -> None:
+    """Note that an engine ran."""
+    names = _recorded.get()
+    if names is not None:
+        names.append(name)
+
+
+def explain(cell: Cell, inputs: Ragged) -> dict[str, str | None]:
+    """Every engine, with why it can't run this cell over these inputs, or None if it can."""
+    return {name: engine.refusal(cell, inputs) for name, engine in ENGINES.items()}
+
+
+def choose(cell: Cell, inputs: Ragged) -> str:
+    """The name of the engine that runs this cell over these inputs: the forced one, or the fastest that can.
+
+    Raises:
+        EngineError: the forced one can't.
+    """
+    forced = _forced.get()
+    if forced is None:
+        names = _PREFERENCE.get(inputs.device.type, ("reference",))
+        return next(name for name in names if ENGINES[name].refusal(cell, inputs) is None)
+    reason = ENGINES[forced].refusal(cell, inputs)
+    if reason is not None:
+        able = [name for name, refused in explain(cell, inputs).items() if refused is None]
+        raise EngineError(f"engine `{forced}` can't run `{cell}`: {reason}; {' or '.join(f'`{a}`' for a in able)} can")
+    return forced
+
+
+def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
+    """Run a cell over a ragged batch on the engine of `choose`."""
+    name = choose(cell, inputs)
+    record(name)
+    return ENGINES[name].run(cell, inputs, state)

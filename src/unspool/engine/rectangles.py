@@ -1,0 +1,140 @@
+"""PyTorch's padded kernels over rectangles cut from the length-sorted batch: oneDNN's LSTM without its padding.
+
+oneDNN runs an LSTM several times as fast as the packed kernel, but takes rectangles only. Sorted from the longest to
+the shortest sequence, a batch is a staircase; a few rectangles under it leave little padding, and the state of the
+rows that still run goes from one to the next.
+
+Padding inside a rectangle leaves no trace. A row that has ended must keep its memory while the rectangle runs on:
+its padding steps set one more input feature, whose weights shut the input gate and open the forget gate entirely, so
+that `memory' = 1 · memory + 0 · candidate`, exactly, forward and backward. Its output is read at its last real step.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unspool.cells.base import Cell
+from unspool.cells.gated import GatedCell
+from unspool.cells.lstm import LSTM
+from unspool.engine import torch_kernels
+from unspool.layout import Layout, inverse
+from unspool.ragged import Ragged
+from unspool.state import State, concat, select
+
+CALL = 100  # what a call of a kernel costs beyond its steps, in row-steps: 60 to 170 were measured from H64 to H512
+SHUT = 1e30  # a pre-activation whose sigmoid is exactly 1, and that of its negative exactly 0, in any dtype
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Steps `start` to `stop` of the `rows` longest sequences."""
+
+    start: int
+    stop: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The rectangles of a batch.
+
+    Fields:
+        rectangles: in the order of time.
+        source: (area,) the step that each place of the rectangles, time-major, holds; `total` for padding.
+        place: (total,) the place that holds each step.
+    """
+
+    rectangles: list[Rectangle]
+    source: Tensor
+    place: Tensor
+
+    @property
+    def padding(self) -> int:
+        return len(self.source) - len(self.place)
+
+
+def refusal(cell: Cell, inputs: Ragged) -> str | None:
+    """Why this engine can't run the cell, or None."""
+    return torch_kernels.refusal(cell)
+
+
+def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
+    """One call of a kernel a rectangle."""
+    assert isinstance(cell, GatedCell)
+    layout = inputs.layout
+    cut = layout.once("rectangles", lambda: _cut(layout))
+    if not cut.rectangles:
+        return inputs.with_values(inputs.values.new_zeros(0, cell.output_size)), state
+    parameters = torch_kernels.weights(cell)
+    guarded = isinstance(cell, LSTM) and cut.padding > 0
+    if guarded:
+        parameters[0] = torch.cat([parameters[0], _guard(cell)], 1)
+    source = cut.source.to(inputs.device)
+    values = _with_padding_step(inputs.values, flag=guarded).index_select(0, source)
+    areas = [(box.stop - box.start) * box.rows for box in cut.rectangles]
+    state, size = select(state, layout.order), layout.batch_size
+    outputs, ended = [], []
+    for box, block in zip(cut.rectangles, values.split(areas), strict=True):
+        if box.rows < size:
+            ended.append(select(state, slice(box.rows, size)))
+            state, size = select(state, slice(0, box.rows)), box.rows
+        output, state = torch_kernels.call(cell, block.unflatten(0, (-1, box.rows)), None, state, parameters)
+        outputs.append(output.flatten(0, 1))
+    final = select(concat([state, *reversed(ended)]), layout.rank)
+    steps = inputs.with_values(torch.cat(outputs).index_select(0, cut.place.to(inputs.device)))
+    return steps, _with_own_ends(final, steps) if cut.padding else final
+
+
+def _with_own_ends(final: State, outputs: Ragged) -> State:
+    """The final state with the hidden state that each sequence had at its own last step, not at its rectangle's."""
+    begun = (outputs.layout.on(outputs.device, "lengths") > 0).unsqueeze(1)
+    return final._replace(hidden=torch.where(begun, outputs.last(), final.hidden))
+
+
+def _with_padding_step(values: Tensor, *, flag: bool) -> Tensor:
+    """The values and one step of padding after them: zeros, and 1 in the feature that flags it, if there is one."""
+    extended = F.pad(values, (0, int(flag), 0, 1))
+    if flag:
+        extended[-1, -1] = 1.0
+    return extended
+
+
+def _guard(cell: GatedCell) -> Tensor:
+    """The flag's weights: the input gate shut, the forget gate open. (4 · hidden_size, 1)"""
+    opening = {"input": -SHUT, "forget": SHUT}
+    columns = [cell.weight_input.new_full((cell.widths[gate], 1), opening.get(gate, 0.0)) for gate in cell.gates]
+    return torch.cat(columns)
+
+
+def _cut(layout: Layout) -> Cut:
+    """Cut the staircase, and say where each step goes."""
+    running = torch.tensor(layout.running)
+    ends = _ends(running)
+    rectangles = [Rectangle(start, stop, layout.running[start]) for start, stop in pairwise([0, *ends])]
+    sources = []
+    lengths = layout.lengths[layout.order]
+    offsets = layout.offsets[:-1][layout.order]
+    for box in rectangles:
+        times = torch.arange(box.start, box.stop).unsqueeze(1)
+        real = times < lengths[: box.rows]
+        sources.append(torch.where(real, offsets[: box.rows] + times, layout.total).flatten())
+    source = torch.cat(sources) if sources else torch.empty(0, dtype=torch.int64)
+    holds = source < layout.total
+    return Cut(rectangles, source, holds.nonzero().squeeze(1)[inverse(source[holds])])
+
+
+def _ends(running: Tensor) -> list[int]:
+    """Where rectangles end: cut at the best place while that saves more padding than a call costs."""
+
+    def ends(start: int, stop: int) -> list[int]:
+        cuts = torch.arange(start + 1, stop)
+        saved = (stop - cuts) * (running[start] - running[cuts])
+        if not len(cuts) or int(saved.max()) <= CALL:
+            return [stop]
+        best = int(cuts[saved.argmax()])
+        return ends(start, best) + ends(best, stop)
+
+    return ends(0, len(running)) if len(running) else []

@@ -1,0 +1,72 @@
+"""PyTorch's own recurrent kernels, called with a cell's weights."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unspool.cells.base import Cell
+from unspool.cells.elman import Elman
+from unspool.cells.gated import GatedCell, HiddenState
+from unspool.cells.gru import GRU
+from unspool.cells.lstm import LSTM, LSTMState, ProjectedLSTM
+from unspool.state import State
+
+_KERNELS: dict[Any, Any] = {
+    LSTM.update: lambda cell: torch.lstm,
+    ProjectedLSTM.update: lambda cell: torch.lstm,
+    GRU.update: lambda cell: torch.gru,
+    Elman.update: lambda cell: torch.rnn_tanh if cell.nonlinearity == "tanh" else torch.rnn_relu,
+}
+
+
+def kernel(cell: Cell) -> Any:
+    """PyTorch's function that computes what this cell does, or None: a subclass that changes a step has none."""
+    if not isinstance(cell, GatedCell):
+        return None
+    for name in ("project_input", "project_hidden", "advance", "updated"):
+        if getattr(type(cell), name) is not getattr(GatedCell, name):
+            return None
+    make = _KERNELS.get(type(cell).update)
+    return make and make(cell)
+
+
+def refusal(cell: Cell) -> str | None:
+    """Why PyTorch's kernels can't run the cell, or None."""
+    if kernel(cell) is None:
+        return "it runs `LSTM`, `ProjectedLSTM`, `GRU` and `Elman` only, their steps unchanged"
+    return None
+
+
+def weights(cell: GatedCell) -> list[Tensor]:
+    """The cell's weights, as PyTorch's kernels order them."""
+    found: list[Tensor | None] = [cell.weight_input, cell.weight_hidden, cell.bias_input, cell.bias_hidden]
+    if isinstance(cell, ProjectedLSTM):
+        found.append(cell.projection.weight)
+    return [weight for weight in found if weight is not None]
+
+
+def call(
+    cell: GatedCell, values: Tensor, running: Tensor | None, state: State, parameters: list[Tensor]
+) -> tuple[Tensor, State]:
+    """Run one layer.
+
+    Args:
+        values: (time, batch, input_size), or packed (total, input_size) with `running`.
+        running: how many sequences run at each time, as `PackedSequence.batch_sizes`; None for a rectangle.
+        state: of the cell, rows in the order of the values.
+    """
+    initial = [leaf.unsqueeze(0).contiguous() for leaf in state]
+    before = initial if isinstance(cell, LSTM) else initial[0]
+    biased, layers, dropout, bidirectional = cell.bias, 1, 0.0, False
+    options: list[Any] = [parameters, biased, layers, dropout, torch.is_grad_enabled(), bidirectional]
+    with warnings.catch_warnings():
+        # cuDNN would rather have all weights in one block; copying them into one costs about the same each time.
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+        if running is None:
+            outputs, *final = kernel(cell)(values, before, *options, False)
+        else:
+            outputs, *final = kernel(cell)(values, running, before, *options)
+    leaves = [leaf.squeeze(0) for leaf in final]
+    return outputs, LSTMState(*leaves) if isinstance(cell, LSTM) else HiddenState(*leaves)

@@ -1,0 +1,118 @@
+"""A cell over time."""
+
+from typing import Any, NamedTuple
+
+import torch
+
+from unspool.cells.base import Cell
+from unspool.errors import BatchError, CellError, StateError
+from unspool.padded import Padded
+from unspool.ragged import Ragged
+from unspool.state import State, leaves
+from unspool.state import batch_size as state_batch_size
+from unspool.unrolling.dynamic import unroll_dynamic
+from unspool.unrolling.pieces import Each, unroll_pieces
+from unspool.unrolling.static import unroll_static
+
+
+class Unrolled(NamedTuple):
+    """What `unroll` gives.
+
+    Fields:
+        outputs: every step's output, of the type and lengths of the inputs; or what `each` made of them.
+        final: the state at each sequence's own end; for a length of zero, its initial state.
+    """
+
+    outputs: Any
+    final: State
+
+
+def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Each | None = None) -> Unrolled:
+    """Run a cell over sequences. The type of the inputs decides how.
+
+    `Ragged` is unrolled dynamically: as many steps as each sequence has, no work on padding, on the fastest engine that
+    can (see `unspool.engine`). `Padded` is unrolled statically: a program of fixed shape, which torch.export and
+    torch.compile take. Both stand for this loop:
+
+        for sequence, row in zip(inputs, state):
+            for x in sequence:
+                output, row = cell(x, row)
+
+    Args:
+        cell: one step of the recurrence.
+        inputs: sequences of steps that the cell takes.
+        state: where to start, one row a sequence; `cell.initial_state_for(inputs)` if left out.
+        each: called as `each(outputs, stretch)` on one stretch of time after another, `stretch` a slice of steps.
+            A `Ragged` that it returns is joined in time; tensors, or tuples and dicts of them, are added up. So head
+            and loss can go in, and the outputs of a million steps need not exist at once. Targets of a stretch are
+            `targets.steps(stretch.start, stretch.stop)`.
+
+    Returns:
+        Unrolled(outputs, final).
+
+    Raises:
+        BatchError: inputs of another width or dtype than the cell's.
+        StateError: a state of another batch size or structure.
+        CellError: something that is no cell.
+        EngineError: the engine that `unspool.engine.using` forces can't run the cell.
+
+    Example:
+        >>> cell = unspool.cells.LSTM(input_size=3, hidden_size=4)
+        >>> batch = Ragged(torch.randn(5, 3), lengths=[2, 0, 3])
+        >>> outputs, final = unroll(cell, batch)
+        >>> outputs
+        Ragged(values=(5, 4), lengths=[2, 0, 3])
+        >>> torch.equal(outputs.last(), final.hidden)
+        True
+    """
+    _check(cell, inputs)
+    if state is None:
+        state = cell.initial_state_for(inputs)
+    _check_state(cell, inputs, state)
+    whole: Any = unroll_dynamic if isinstance(inputs, Ragged) else unroll_static
+    if isinstance(inputs, Ragged) and torch.compiler.is_compiling():
+        whole = torch.compiler.disable(unroll_dynamic, reason="its steps depend on the lengths")
+    if each is None:
+        return Unrolled(*whole(cell, inputs, state))
+    return Unrolled(*unroll_pieces(whole, cell, inputs, state, each))
+
+
+def _check(cell: Cell, inputs: Ragged | Padded) -> None:
+    if not isinstance(cell, Cell):
+        raise CellError(
+            f"`cell` must be a `Cell`, but is a {type(cell).__module__}.{type(cell).__name__}; "
+            "`unspool.from_torch` turns the recurrent layers of torch.nn into cells"
+        )
+    if not isinstance(inputs, (Ragged, Padded)):
+        raise BatchError(
+            f"`inputs` must be a `Ragged` or a `Padded`, but is a {type(inputs).__name__}; use "
+            "`Ragged.from_padded(x, lengths)`, or `Padded(x, lengths)` for a program of fixed shape"
+        )
+    if cell.input_size is None:
+        return
+    features = inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :]
+    if not features or features[0] != cell.input_size:
+        raise BatchError(
+            f"`inputs` must have {cell.input_size} features a step for `{cell}`, but has {tuple(features)}"
+        )
+    weight = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    if weight is not None and weight.dtype != inputs.values.dtype and not _autocast(inputs):
+        raise BatchError(
+            f"`inputs` must be of the dtype of `{cell}` ({weight.dtype}), but is of {inputs.values.dtype}; "
+            f"use `inputs.to({weight.dtype})`, or `cell.to(…)`, or `torch.autocast`"
+        )
+
+
+def _autocast(inputs: Ragged | Padded) -> bool:
+    return inputs.values.is_floating_point() and torch.is_autocast_enabled(inputs.device.type)
+
+
+def _check_state(cell: Cell, inputs: Ragged | Padded, state: State) -> None:
+    rows = state_batch_size(state)
+    if rows is not None and rows != inputs.batch_size:
+        name, _ = next(leaves(state))
+        raise StateError(
+            f"`state` must have the batch size of `inputs` ({inputs.batch_size}), but `{name}` has {rows}; "
+            "`unspool.state.select` takes the rows you want"
+        )
+    cell.check_state(state)
