@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from unspool.cells.base import Cell
+from unspool.cells.base import Cell, empty_like_step
 from unspool.engine import packed, rectangles, reference, scan
 from unspool.errors import EngineError
 from unspool.ragged import Ragged
-from unspool.state import State
+from unspool.state import State, select
 
 
 @dataclass(frozen=True)
@@ -113,4 +113,11 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     """Run a cell over a ragged batch on the engine of `choose`."""
     name = choose(cell, inputs)
     record(name)
+    if inputs.layout.total == 0:
+        return _no_step(cell, inputs, state), state
     return ENGINES[name].run(cell, inputs, state)
+
+
+def _no_step(cell: Cell, inputs: Ragged, state: State) -> Ragged:
+    """The outputs of no step at all, still a function of the weights: a rank without work takes part in `backward`."""
+    return inputs.with_values(empty_like_step(cell, cell.project_input(inputs.values), select(state, slice(0, 0))))

@@ -18,8 +18,6 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     """Time by time over the sequences that run; those of length zero, which packing can't hold, step aside."""
     assert isinstance(cell, GatedCell)
     layout, device = inputs.layout, inputs.device
-    if not layout.running:
-        return inputs.with_values(inputs.values.new_zeros(0, cell.output_size)), state
     begun = layout.running[0]
     state = select(state, layout.order)
     outputs, final = torch_kernels.call(

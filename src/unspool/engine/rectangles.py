@@ -66,8 +66,6 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     assert isinstance(cell, GatedCell)
     layout = inputs.layout
     cut = layout.once("rectangles", lambda: _cut(layout))
-    if not cut.rectangles:
-        return inputs.with_values(inputs.values.new_zeros(0, cell.output_size)), state
     parameters = torch_kernels.weights(cell)
     guarded = isinstance(cell, LSTM) and cut.padding > 0
     if guarded:
@@ -121,7 +119,7 @@ def _cut(layout: Layout) -> Cut:
         times = torch.arange(box.start, box.stop).unsqueeze(1)
         real = times < lengths[: box.rows]
         sources.append(torch.where(real, offsets[: box.rows] + times, layout.total).flatten())
-    source = torch.cat(sources) if sources else torch.empty(0, dtype=torch.int64)
+    source = torch.cat(sources)
     holds = source < layout.total
     return Cut(rectangles, source, holds.nonzero().squeeze(1)[inverse(source[holds])])
 
@@ -137,4 +135,4 @@ def _ends(running: Tensor) -> list[int]:
         best = int(cuts[saved.argmax()])
         return ends(start, best) + ends(best, stop)
 
-    return ends(0, len(running)) if len(running) else []
+    return ends(0, len(running))

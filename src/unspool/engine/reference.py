@@ -2,7 +2,7 @@
 
 import torch
 
-from unspool.cells.base import Cell, empty_like_step
+from unspool.cells.base import Cell
 from unspool.ragged import Ragged
 from unspool.state import State, concat, select
 
@@ -33,9 +33,5 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
             state, size = select(state, slice(0, running)), running
         output, state = cell.advance(x, state)
         outputs.append(output)
-    if not outputs:
-        return inputs.with_values(empty_like_step(cell, from_input, select(state, slice(0, 0)))), select(
-            state, layout.rank
-        )
     final = select(concat([state, *reversed(ended)]), layout.rank)
     return inputs.with_values(torch.cat(outputs).index_select(0, layout.on(device, "sequence_major"))), final

@@ -64,6 +64,7 @@ def call(
     with warnings.catch_warnings():
         # cuDNN would rather have all weights in one block; copying them into one costs about the same each time.
         warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
         if running is None:
             outputs, *final = kernel(cell)(values, before, *options, False)
         else:

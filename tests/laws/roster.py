@@ -1,0 +1,109 @@
+"""Everything that the laws are tried on: each cell, bare and in each combinator, and each layer, with its engines."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unspool import (
+    Bidirectional,
+    Dropout,
+    Layers,
+    Ragged,
+    Residual,
+    Stack,
+    TimeConvolution,
+    TimePooling,
+    Zoneout,
+    cells,
+    engine,
+)
+from unspool.cells import Cell, GatedCell
+
+WIDTH = 3
+
+CELLS: dict[str, Callable[[], GatedCell]] = {
+    "Elman": lambda: cells.Elman(WIDTH, WIDTH),
+    "GRU": lambda: cells.GRU(WIDTH, WIDTH),
+    "ResetBeforeGRU": lambda: cells.ResetBeforeGRU(WIDTH, WIDTH),
+    "LSTM": lambda: cells.LSTM(WIDTH, WIDTH),
+    "PeepholeLSTM": lambda: cells.PeepholeLSTM(WIDTH, WIDTH),
+    "LayerNormLSTM": lambda: cells.LayerNormLSTM(WIDTH, WIDTH),
+    "CoupledLSTM": lambda: cells.CoupledLSTM(WIDTH, WIDTH),
+    "ProjectedLSTM": lambda: cells.ProjectedLSTM(WIDTH, 5, projection_size=WIDTH),
+    "SCLSTM": lambda: cells.SCLSTM(WIDTH, WIDTH, meaning_size=2),
+    "MinGRU": lambda: cells.MinGRU(WIDTH, WIDTH),
+    "MinLSTM": lambda: cells.MinLSTM(WIDTH, WIDTH),
+    "ConvLSTM": lambda: cells.ConvLSTM(WIDTH, WIDTH),
+}
+
+COMBINATORS: dict[str, Callable[[Callable[[], GatedCell]], Cell]] = {
+    "bare": lambda make: make(),
+    "Stack": lambda make: Stack(make(), make()),
+    "Residual": lambda make: Residual(make()),
+    "Dropout": lambda make: Stack(Dropout(0.4), make(), Dropout(0.3, elementwise=True)),
+    "Zoneout": lambda make: Zoneout(make(), 0.3),
+}
+
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "Bidirectional": lambda: Bidirectional(cells.LSTM(WIDTH, 2), cells.GRU(WIDTH, 4)),
+    "Layers": lambda: Layers(
+        TimeConvolution(WIDTH, 4, 3, stride=2), Bidirectional(cells.GRU(4, 2), cells.MinGRU(4, 2)), cells.LSTM(4, 3)
+    ),
+    "TimeConvolution": lambda: TimeConvolution(WIDTH, 4, 5, stride=2),
+    "TimePooling": lambda: TimePooling(2, reduction="mean"),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One cell in one combinator on one engine. Its `str` is what pytest prints."""
+
+    cell: str
+    combinator: str
+    engine: str
+
+    def make(self) -> Cell:
+        """The cell in float64, every parameter nonzero, with its dropout on."""
+        torch.manual_seed(0)
+        return noisy(COMBINATORS[self.combinator](CELLS[self.cell]).double())
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        return features_of(self.cell)
+
+    def __str__(self) -> str:
+        return f"{self.cell}-{self.combinator}-{self.engine}"
+
+
+def features_of(cell: str) -> tuple[int, ...]:
+    """The shape of an input step."""
+    return (WIDTH, 2, 3) if cell == "ConvLSTM" else (WIDTH,)
+
+
+def noisy(module: Any) -> Any:
+    """The module with noise in every parameter: none stays at a zero that would hide its part."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return module
+
+
+def recurrences(cell: Cell) -> list[Cell]:
+    """The cells inside that an engine runs."""
+    if isinstance(cell, Stack):
+        return [inner for part in cell.cells for inner in recurrences(part)]
+    if isinstance(cell, Residual):
+        return recurrences(cell.cell)
+    return [] if isinstance(cell, Dropout) else [cell]
+
+
+def _able(name: str, combinator: str) -> list[str]:
+    inner = recurrences(COMBINATORS[combinator](CELLS[name]))
+    batch = Ragged(torch.zeros(1, *features_of(name)), [1])
+    return [e for e in engine.choice.ENGINES if all(engine.explain(cell, batch)[e] is None for cell in inner)]
+
+
+SUBJECTS = [Subject(name, how, ran) for name in CELLS for how in COMBINATORS for ran in _able(name, how)]

@@ -1,0 +1,170 @@
+"""The laws of unrolling, for every cell in every combinator on every engine."""
+
+from typing import Any
+
+import pytest
+import torch
+from laws.roster import SUBJECTS, Subject
+from laws.sequences import answers, assert_same, batch_of, lengths_drawn, random_state, stepwise
+
+from unspool import Ragged, engine, randomness, unroll
+from unspool.state import leaves, map_leaves, select
+
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_static = pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.engine == "reference"], ids=str)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Any:
+    with randomness.using(seed=5, step=2):
+        yield
+
+
+def on_its_engine(subject: Subject, cell: Any, inputs: Ragged, state: Any) -> Any:
+    """`answers` of the unroll on the subject's engine, which ran and no other did."""
+    with engine.using(subject.engine), engine.recording() as ran:
+        found = answers(cell, inputs, state)
+    assert set(ran) == {subject.engine}
+    return found
+
+
+@every_subject
+@lengths_drawn()
+def test_dynamic_equals_stepwise(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    if not sum(lengths):
+        outputs, final = unroll(cell, inputs, state)
+        assert outputs.lengths.tolist() == lengths
+        for (_, before), (_, after) in zip(leaves(state), leaves(final), strict=True):
+            assert torch.equal(before, after)
+        return
+    got, expected = on_its_engine(subject, cell, inputs, state), answers(cell, inputs, state, run=stepwise)
+    assert_same(got[0], expected[0])
+    assert_same(got[1], expected[1])
+
+
+@every_static
+@lengths_drawn()
+def test_static_equals_dynamic(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    got = answers(cell, inputs.to_padded(max_length=inputs.max_length + 1), state)
+    expected = on_its_engine(subject, cell, inputs, state)
+    assert_same(got[0], expected[0])
+    assert_same(got[1], expected[1])
+
+
+@every_static
+@lengths_drawn(3)
+def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    width = inputs.max_length + 2
+    clean, poisoned = (inputs.to_padded(value, max_length=width) for value in (0.0, float("nan")))
+    assert_same(answers(cell, poisoned, state)[0], answers(cell, clean, state)[0], rtol=0, atol=0)
+    assert_same(answers(cell, poisoned, state)[1], answers(cell, clean, state)[1], rtol=0, atol=0)
+    outputs = unroll(cell, poisoned, state).outputs
+    assert not outputs.values[~outputs.mask].any()
+
+
+@every_subject
+@lengths_drawn(3)
+def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(3))
+    with engine.using(subject.engine):
+        outputs, final = unroll(cell, inputs, state)
+        moved, moved_final = unroll(cell, inputs.select(order), select(state, order))
+    expected = outputs.select(order)
+    assert torch.equal(moved.lengths, expected.lengths)
+    assert torch.equal(moved.ids, expected.ids)
+    assert_same([moved.values, *each(moved_final)], [expected.values, *each(select(final, order))])
+
+
+@every_subject
+@lengths_drawn(3)
+def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    with engine.using(subject.engine):
+        outputs, final = unroll(cell, inputs, state)
+        for row in range(len(lengths)):
+            alone, alone_final = unroll(cell, inputs.select([row]), select(state, [row]))
+            assert_same([alone.values, *each(alone_final)], [outputs.select([row]).values, *each(select(final, [row]))])
+
+
+@every_subject
+@lengths_drawn(3)
+def test_two_pieces_equal_the_whole_when_the_state_is_carried(subject: Subject, lengths: list[int]) -> None:
+    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    state = random_state(cell, inputs)
+    with engine.using(subject.engine):
+        whole, final = unroll(cell, inputs, state)
+        first, between = unroll(cell, inputs.steps(0, 2), state)
+        second, end = unroll(cell, inputs.steps(2, 9), between)
+    assert_same([Ragged.join([first, second]).values, *each(end)], [whole.values, *each(final)])
+
+
+@every_subject
+def test_a_length_of_zero_returns_its_initial_state(subject: Subject) -> None:
+    cell, inputs = subject.make(), batch_of([2, 0, 3], subject.features)
+    state = random_state(cell, inputs)
+    with engine.using(subject.engine):
+        final = unroll(cell, inputs, state).final
+    assert_same(each(select(final, [1])), each(select(state, [1])), rtol=0, atol=0)
+
+
+@every_subject
+def test_gradcheck_passes(subject: Subject) -> None:
+    cell, inputs = subject.make(), batch_of([2, 0, 3, 1], subject.features)
+    state = random_state(cell, inputs)
+    parameters = list(cell.parameters())
+
+    def outputs_and_final(values: Any, *_: Any) -> Any:
+        with engine.using(subject.engine):
+            outputs, final = unroll(cell, inputs.with_values(values), state)
+        return (outputs.values, *(leaf for leaf in each(final) if leaf.is_floating_point()))
+
+    assert torch.autograd.gradcheck(outputs_and_final, (inputs.values.requires_grad_(), *parameters), fast_mode=True)
+
+
+@every_subject
+def test_float32_is_close_to_float64_in_values_and_gradients(subject: Subject) -> None:
+    cell, inputs = subject.make(), batch_of([4, 0, 5, 1, 5], subject.features)
+    state = random_state(cell, inputs)
+    expected = answers(cell, inputs, state, run=stepwise)
+    single = map_leaves(lambda leaf: leaf.float() if leaf.is_floating_point() else leaf, state)
+    got = on_its_engine(subject, cell.float(), inputs.to(torch.float32), single)
+    for ours, theirs in zip([*got[0], *got[1]], [*expected[0], *expected[1]], strict=True):
+        assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+@every_subject
+def test_bfloat16_trains(subject: Subject) -> None:
+    cell, inputs = subject.make().bfloat16(), batch_of([4, 0, 5, 1], subject.features, torch.bfloat16)
+    got = on_its_engine(subject, cell, inputs, cell.initial_state_for(inputs))
+    assert all(part.dtype == torch.bfloat16 and part.isfinite().all() for part in [*got[0], *got[1]])
+
+
+@every_static
+def test_a_stepper_gives_what_the_cell_gives(subject: Subject) -> None:
+    cell, inputs = subject.make(), batch_of([1, 1, 1], subject.features)
+    mine = theirs = random_state(cell, inputs)
+    step = cell.stepper(3)
+    kept = []
+    for number in range(4):
+        x = inputs.values + number
+        output, mine = step(x, mine)
+        expected, theirs = cell(x, theirs)
+        kept.append((output, output.clone(), expected.detach()))
+        assert not output.requires_grad
+        assert_same(each(mine), [leaf.detach() for leaf in each(theirs)])
+    for output, as_it_was, expected in kept:
+        torch.testing.assert_close(output, expected)
+        assert torch.equal(output, as_it_was), "a later step wrote over an earlier output"
+
+
+def each(state: Any) -> list[torch.Tensor]:
+    return [leaf for _, leaf in leaves(state)]

@@ -1,0 +1,40 @@
+"""Nothing escapes the laws: every cell, layer and engine of the package is in the roster."""
+
+import inspect
+import pkgutil
+from importlib import import_module
+
+from laws.roster import CELLS, COMBINATORS, LAYERS, SUBJECTS
+from torch import nn
+
+import unspool
+from unspool.cells import Cell, GatedCell, LinearCell, RecurrentMap
+from unspool.engine.choice import ENGINES
+
+ABSTRACT = {Cell, GatedCell, LinearCell}
+PARTS = {RecurrentMap}  # modules that a cell is made of
+
+
+def public_modules() -> set[type[nn.Module]]:
+    """Every public class of the package that is a module of torch."""
+    found = set()
+    for info in pkgutil.walk_packages(unspool.__path__, "unspool."):
+        for _, thing in inspect.getmembers(import_module(info.name), inspect.isclass):
+            if issubclass(thing, nn.Module) and thing.__module__.startswith("unspool."):
+                found.add(thing)
+    return {thing for thing in found if not thing.__name__.startswith("_")}
+
+
+def test_every_cell_and_layer_is_tried() -> None:
+    tried = {*CELLS, *COMBINATORS, *LAYERS} - {"bare"}
+    assert {thing.__name__ for thing in public_modules() - ABSTRACT - PARTS} == tried
+
+
+def test_every_engine_is_tried() -> None:
+    assert {subject.engine for subject in SUBJECTS} == set(ENGINES)
+
+
+def test_every_cell_runs_in_every_combinator() -> None:
+    assert {(subject.cell, subject.combinator) for subject in SUBJECTS if subject.engine == "reference"} == {
+        (cell, combinator) for cell in CELLS for combinator in COMBINATORS
+    }
