@@ -49,15 +49,21 @@ def map_leaves(function: Callable[..., Any], state: State, *others: State) -> St
     return state
 
 
-def batch_size(state: State) -> int | None:
-    """The batch size of a state, or None for a state without a leaf."""
-    for _, leaf in leaves(state):
-        return _rows(leaf)
-    return None
+def check_batch_size(state: State, rows: int) -> None:
+    """Raise a `StateError` where a leaf has another batch size."""
+    for name, leaf in leaves(state):
+        found = leaf.batch_size if isinstance(leaf, Ragged) else leaf.shape[0]
+        if found != rows:
+            raise StateError(
+                f"`state` must have the batch size of `inputs` ({rows}), but `{name}` has {found}; "
+                "`unspool.state.select` takes the rows you want"
+            )
 
 
-def _rows(leaf: Leaf) -> int:
-    return leaf.batch_size if isinstance(leaf, Ragged) else leaf.shape[0]
+def described(state: State) -> str:
+    """A state's type in words: `LSTMState(hidden, memory)`, `a tuple`."""
+    name = type(state).__name__
+    return f"{name}({', '.join(state._fields)})" if hasattr(state, "_fields") else f"a {name}"
 
 
 def select(state: State, rows: Tensor | slice | Sequence[int]) -> State:

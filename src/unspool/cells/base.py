@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unspool.errors import CellError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.state import State
@@ -86,6 +87,16 @@ class Cell(nn.Module):
 
     def check_state(self, state: State) -> None:
         """Raise a `StateError` where a state can not be this cell's."""
+
+
+def check_cells(rule: str, *cells: object) -> None:
+    """Raise a `CellError` that begins with the rule where something is no cell."""
+    for cell in cells:
+        if not isinstance(cell, Cell):
+            raise CellError(
+                f"{rule} a {type(cell).__module__}.{type(cell).__name__}; "
+                "`unspool.from_torch` turns the recurrent layers of torch.nn into cells"
+            )
 
 
 def empty_like_step(cell: Cell, from_input: Tensor, state: Any) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unspool.cells.base import Cell, Step
 from unspool.cells.stepper import GatedStepper
 from unspool.errors import CellError, StateError
-from unspool.state import State
+from unspool.state import State, described
 
 
 class Gates(Protocol):
@@ -93,6 +93,10 @@ class GatedCell(Cell):
             raise CellError(
                 f"`{type(self).__name__}` must name its `gates` and its `State`, as in "
                 '`gates = ("forget", "candidate")` and `State = HiddenState`'
+            )
+        if input_size < 1 or hidden_size < 1:
+            raise CellError(
+                f"`input_size` and `hidden_size` must be at least 1, but are {input_size} and {hidden_size}"
             )
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         names = dict.fromkeys((*self.gates, *self.State._fields), hidden_size)
@@ -196,11 +200,9 @@ class GatedCell(Cell):
         return GatedStepper(self, batch_size) if plain else super().stepper(batch_size)
 
     def check_state(self, state: State) -> None:
-        if not isinstance(state, tuple) or getattr(state, "_fields", None) != self.State._fields:
-            raise StateError(
-                f"`state` of `{self}` must be a {self.State.__name__}{self.State._fields}, "
-                f"but is {type(state).__name__}"
-            )
+        if getattr(state, "_fields", None) != self.State._fields:
+            wanted = f"{self.State.__name__}({', '.join(self.State._fields)})"
+            raise StateError(f"`state` of `{self}` must be {wanted}, but is {described(state)}")
         for name, leaf in zip(self.State._fields, state, strict=True):
             if leaf.shape[1] != self.widths[name]:
                 raise StateError(

@@ -6,7 +6,8 @@ rows that still run goes from one to the next.
 
 Padding inside a rectangle leaves no trace. A row that has ended must keep its memory while the rectangle runs on:
 its padding steps set one more input feature, whose weights shut the input gate and open the forget gate entirely, so
-that `memory' = 1 · memory + 0 · candidate`, exactly, forward and backward. Its output is read at its last real step.
+that `memory' = 1 · memory + 0 · candidate`, exactly, forward and backward. A ReLU network, which could grow without
+bound, is shut the same way. The output is read at the last real step.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unspool.cells.base import Cell
+from unspool.cells.elman import Elman
 from unspool.cells.gated import GatedCell
 from unspool.cells.lstm import LSTM
 from unspool.engine import torch_kernels
@@ -25,7 +27,7 @@ from unspool.ragged import Ragged
 from unspool.state import State, concat, select
 
 CALL = 100  # what a call of a kernel costs beyond its steps, in row-steps: 60 to 170 were measured from H64 to H512
-SHUT = 1e30  # a pre-activation whose sigmoid is exactly 1, and that of its negative exactly 0, in any dtype
+SHUT = 1e30  # a pre-activation whose sigmoid is exactly 1, and that of its negative exactly 0, as is its ReLU
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Cut:
 
 def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None."""
+    automatic = torch.is_autocast_enabled(inputs.device.type)
+    dtype = torch.get_autocast_dtype(inputs.device.type) if automatic else inputs.values.dtype
+    if dtype == torch.float16:
+        return "oneDNN has no float16 LSTM on most processors; bfloat16 is as fast"
     return torch_kernels.refusal(cell)
 
 
@@ -67,11 +73,11 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     layout = inputs.layout
     cut = layout.once("rectangles", lambda: _cut(layout))
     parameters = torch_kernels.weights(cell)
-    guarded = isinstance(cell, LSTM) and cut.padding > 0
-    if guarded:
-        parameters[0] = torch.cat([parameters[0], _guard(cell)], 1)
+    shut = _shut(cell) if cut.padding else {}
+    if shut:
+        parameters[0] = torch.cat([parameters[0], _flag_weights(cell, shut)], 1)
     source = cut.source.to(inputs.device)
-    values = _with_padding_step(inputs.values, flag=guarded).index_select(0, source)
+    values = _with_padding_step(inputs.values, flag=bool(shut)).index_select(0, source)
     areas = [(box.stop - box.start) * box.rows for box in cut.rectangles]
     state, size = select(state, layout.order), layout.batch_size
     outputs, ended = [], []
@@ -100,10 +106,16 @@ def _with_padding_step(values: Tensor, *, flag: bool) -> Tensor:
     return extended
 
 
-def _guard(cell: GatedCell) -> Tensor:
-    """The flag's weights: the input gate shut, the forget gate open. (4 · hidden_size, 1)"""
-    opening = {"input": -SHUT, "forget": SHUT}
-    columns = [cell.weight_input.new_full((cell.widths[gate], 1), opening.get(gate, 0.0)) for gate in cell.gates]
+def _shut(cell: GatedCell) -> dict[str, float]:
+    """By gate, the pre-activations that hold a row still once it has ended; none where it may run on."""
+    if isinstance(cell, LSTM):
+        return {"input": -SHUT, "forget": SHUT}
+    return {"hidden": -SHUT} if isinstance(cell, Elman) and cell.nonlinearity == "relu" else {}
+
+
+def _flag_weights(cell: GatedCell, shut: dict[str, float]) -> Tensor:
+    """The weights of the feature that flags padding. (rows of `weight_input`, 1)"""
+    columns = [cell.weight_input.new_full((cell.widths[gate], 1), shut.get(gate, 0.0)) for gate in cell.gates]
     return torch.cat(columns)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from unspool.cells.base import Cell
-from unspool.cells.gated import GatedCell, HiddenState
+from unspool.cells.gated import HiddenState
 from unspool.cells.minimal import LinearCell
 from unspool.ragged import Ragged
 from unspool.state import State
@@ -32,7 +32,9 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
 
 
 def _untouched(cell: type[LinearCell]) -> bool:
-    return cell.update is LinearCell.update and cell.advance is GatedCell.advance and cell.State._fields == ("hidden",)
+    return cell.State is HiddenState and all(
+        getattr(cell, part) is getattr(LinearCell, part) for part in ("update", "updated", "advance", "coefficients_of")
+    )
 
 
 def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:

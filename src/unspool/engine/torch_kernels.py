@@ -13,23 +13,21 @@ from unspool.cells.gru import GRU
 from unspool.cells.lstm import LSTM, LSTMState, ProjectedLSTM
 from unspool.state import State
 
-_KERNELS: dict[Any, Any] = {
-    LSTM.update: lambda cell: torch.lstm,
-    ProjectedLSTM.update: lambda cell: torch.lstm,
-    GRU.update: lambda cell: torch.gru,
-    Elman.update: lambda cell: torch.rnn_tanh if cell.nonlinearity == "tanh" else torch.rnn_relu,
+_KERNELS: dict[type[GatedCell], Any] = {
+    LSTM: lambda cell: torch.lstm,
+    ProjectedLSTM: lambda cell: torch.lstm,
+    GRU: lambda cell: torch.gru,
+    Elman: lambda cell: torch.rnn_tanh if cell.nonlinearity == "tanh" else torch.rnn_relu,
 }
+_A_STEP = ("project_input", "project_hidden", "advance", "updated", "update", "gates", "hidden_gates")
 
 
 def kernel(cell: Cell) -> Any:
     """PyTorch's function that computes what this cell does, or None: a subclass that changes a step has none."""
-    if not isinstance(cell, GatedCell):
-        return None
-    for name in ("project_input", "project_hidden", "advance", "updated"):
-        if getattr(type(cell), name) is not getattr(GatedCell, name):
-            return None
-    make = _KERNELS.get(type(cell).update)
-    return make and make(cell)
+    for known, make in _KERNELS.items():
+        if all(getattr(type(cell), part, None) == getattr(known, part) for part in _A_STEP):
+            return make(cell)
+    return None
 
 
 def refusal(cell: Cell) -> str | None:

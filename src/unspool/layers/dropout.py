@@ -10,11 +10,11 @@ from torch import Tensor
 
 from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
-from unspool.errors import CellError
+from unspool.errors import CellError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, keep
-from unspool.state import State
+from unspool.state import State, described
 
 
 def _check_rate(rate: float, name: str = "rate") -> float:
@@ -173,6 +173,8 @@ class Zoneout(Drawing, Cell):
         return torch.where(taken, new, old)
 
     def check_state(self, state: State) -> None:
+        if not isinstance(state, ZoneoutState):
+            raise StateError(f"`state` of a `Zoneout` must be ZoneoutState(cell, draws), but is {described(state)}")
         self.cell.check_state(state.cell)
 
     def extra_repr(self) -> str:

@@ -88,34 +88,36 @@ def _copy(source: Tensor, target: Tensor) -> None:
     target.copy_(source)
 
 
+_KINDS: dict[type, Any] = {LSTM: nn.LSTM, ProjectedLSTM: nn.LSTM, GRU: nn.GRU, Elman: nn.RNN}
+
+
 def to_torch(module: Recurrent) -> nn.RNNBase:
     """What `from_torch` undoes: a layer of torch.nn, `batch_first`, that computes the same.
 
     Args:
         module: an `LSTM`, `ProjectedLSTM`, `GRU` or `Elman`; a `Stack` of equal ones; a `Bidirectional`; or `Layers` of
-            those, with one `Dropout` rate between all of them or none.
+            those, with one elementwise `Dropout` rate between all of them or none.
 
     Raises:
         CellError: anything that torch.nn has no layer for.
     """
     layers, rate = _taken_apart(module)
-    first = layers[0][0]
-    kinds: dict[type, Any] = {LSTM: nn.LSTM, ProjectedLSTM: nn.LSTM, GRU: nn.GRU, Elman: nn.RNN}
-    like = [type(first), first.hidden_size, first.output_size, first.bias]
-    for layer in layers:
+    first, options = layers[0][0], _options(layers[0][0])
+    width = first.output_size * len(layers[0])
+    for number, layer in enumerate(layers):
         for cell in layer:
-            if type(cell) not in kinds or [type(cell), cell.hidden_size, cell.output_size, cell.bias] != like:
+            size = width if number else first.input_size
+            if type(cell) is not type(first) or _options(cell) != options or cell.input_size != size:
                 raise CellError(
-                    f"`module` must be of equal LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, "
-                    f"but holds {cell} beside {first}"
+                    f"`module` must be of equal cells to become a layer of torch.nn, but holds {cell} beside {first}"
                 )
-    options: dict[str, Any] = {"num_layers": len(layers), "bidirectional": len(layers[0]) == 2, "dropout": rate}
-    if isinstance(first, ProjectedLSTM):
-        options["proj_size"] = first.output_size
-    if isinstance(first, Elman):
-        options["nonlinearity"] = first.nonlinearity
-    found: nn.RNNBase = kinds[type(first)](
-        first.input_size, first.hidden_size, bias=first.bias, batch_first=True, **options
+    found: nn.RNNBase = _KINDS[type(first)](
+        first.input_size,
+        batch_first=True,
+        num_layers=len(layers),
+        bidirectional=len(layers[0]) == 2,
+        dropout=rate,
+        **options,
     )
     found.to(device=first.weight_input.device, dtype=first.weight_input.dtype)
     for number, layer in enumerate(layers):
@@ -125,18 +127,39 @@ def to_torch(module: Recurrent) -> nn.RNNBase:
     return found.train(module.training)
 
 
-def _taken_apart(module: Recurrent) -> tuple[list[list[GatedCell]], float]:
+def _options(cell: GatedCell) -> dict[str, Any]:
+    """What a layer of torch.nn must be told to be like this cell."""
+    options: dict[str, Any] = {"hidden_size": cell.hidden_size, "bias": cell.bias}
+    if isinstance(cell, ProjectedLSTM):
+        options["proj_size"] = cell.output_size
+    if isinstance(cell, Elman):
+        options["nonlinearity"] = cell.nonlinearity
+    return options
+
+
+def _taken_apart(module: nn.Module) -> tuple[list[list[GatedCell]], float]:
     """The cells of every layer, one or two, and the rate of dropout between the layers."""
-    parts: list[nn.Module] = [module]
+    parts = [module]
     if isinstance(module, (Stack, Layers)):
         parts = list(module.cells if isinstance(module, Stack) else module.layers)
     between = [part for part in parts if isinstance(part, Dropout)]
     layers = [part for part in parts if not isinstance(part, Dropout)]
-    rates = {part.rate for part in between}
-    regular = not between or (parts[1::2] == between and len(layers) == len(between) + 1)
-    if len(rates) > 1 or not regular:
-        raise CellError("`module` must drop out at one rate between all layers or none, to become a layer of torch.nn")
+    if between and (
+        parts[1::2] != between
+        or len(layers) != len(between) + 1
+        or {(part.rate, part.elementwise) for part in between} != {(between[0].rate, True)}
+    ):
+        raise CellError(
+            "`module` must drop out elementwise, at one rate between all layers or at none, "
+            "to become a layer of torch.nn"
+        )
     cells = [[p.forward_cell, p.backward_cell] if isinstance(p, Bidirectional) else [p] for p in layers]
-    if not cells or len({len(layer) for layer in cells}) > 1:
-        raise CellError("`module` must be of one or two directions in all layers, to become a layer of torch.nn")
-    return cells, rates.pop() if rates else 0.0  # type: ignore[return-value]
+    for cell in (cell for layer in cells for cell in layer):
+        if type(cell) not in _KINDS:
+            raise CellError(
+                "`module` must be of LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, "
+                f"but holds a {type(cell).__name__}"
+            )
+    if len({len(layer) for layer in cells}) != 1:
+        raise CellError("`module` must be of one or of two directions in all layers, to become a layer of torch.nn")
+    return cells, between[0].rate if between else 0.0  # type: ignore[return-value]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unspool.cells.base import Cell, Step
+from unspool.cells.base import Cell, Step, check_cells
 from unspool.errors import CellError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
-from unspool.state import State
+from unspool.state import State, described
 from unspool.unrolling import unroll
 
 
@@ -32,6 +32,7 @@ class Stack(Cell):
         super().__init__()
         if not cells:
             raise CellError("`Stack` must hold at least one cell, but got none")
+        check_cells("`Stack` must hold cells, but got", *cells)
         self.cells = nn.ModuleList(cells)
         self.input_size = cells[0].input_size
         number_layers(self)
@@ -74,10 +75,10 @@ class Stack(Cell):
         return step
 
     def check_state(self, state: State) -> None:
-        if not isinstance(state, tuple) or len(state) != len(self.cells):
+        if type(state) is not tuple or len(state) != len(self.cells):
             raise StateError(
                 f"`state` of a `Stack` of {len(self.cells)} must be a tuple of {len(self.cells)} states, "
-                f"but is {type(state).__name__} of {len(state) if isinstance(state, tuple) else 'no'} parts"
+                f"but is {described(state)}"
             )
         for cell, part in self._pairs(state):
             cell.check_state(part)

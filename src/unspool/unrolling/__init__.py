@@ -4,12 +4,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from unspool.cells.base import Cell
-from unspool.errors import BatchError, CellError, StateError
+from unspool.cells.base import Cell, check_cells
+from unspool.errors import BatchError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
-from unspool.state import State, leaves
-from unspool.state import batch_size as state_batch_size
+from unspool.state import State, check_batch_size
 from unspool.unrolling.dynamic import unroll_dynamic
 from unspool.unrolling.pieces import Each, unroll_pieces
 from unspool.unrolling.static import unroll_static
@@ -68,7 +67,8 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
     _check(cell, inputs)
     if state is None:
         state = cell.initial_state_for(inputs)
-    _check_state(cell, inputs, state)
+    check_batch_size(state, inputs.batch_size)
+    cell.check_state(state)
     whole: Any = unroll_dynamic if isinstance(inputs, Ragged) else unroll_static
     if isinstance(inputs, Ragged) and torch.compiler.is_compiling():
         whole = torch.compiler.disable(unroll_dynamic, reason="its steps depend on the lengths")
@@ -78,11 +78,7 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
 
 
 def _check(cell: Cell, inputs: Ragged | Padded) -> None:
-    if not isinstance(cell, Cell):
-        raise CellError(
-            f"`cell` must be a `Cell`, but is a {type(cell).__module__}.{type(cell).__name__}; "
-            "`unspool.from_torch` turns the recurrent layers of torch.nn into cells"
-        )
+    check_cells("`cell` must be a `Cell`, but is", cell)
     if not isinstance(inputs, (Ragged, Padded)):
         raise BatchError(
             f"`inputs` must be a `Ragged` or a `Padded`, but is a {type(inputs).__name__}; use "
@@ -99,20 +95,9 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
     if weight is not None and weight.dtype != inputs.values.dtype and not _autocast(inputs):
         raise BatchError(
             f"`inputs` must be of the dtype of `{cell}` ({weight.dtype}), but is of {inputs.values.dtype}; "
-            f"use `inputs.to({weight.dtype})`, or `cell.to(…)`, or `torch.autocast`"
+            f"use `inputs.to({weight.dtype})`, or `cell.to({inputs.values.dtype})`, or `torch.autocast`"
         )
 
 
 def _autocast(inputs: Ragged | Padded) -> bool:
     return inputs.values.is_floating_point() and torch.is_autocast_enabled(inputs.device.type)
-
-
-def _check_state(cell: Cell, inputs: Ragged | Padded, state: State) -> None:
-    rows = state_batch_size(state)
-    if rows is not None and rows != inputs.batch_size:
-        name, _ = next(leaves(state))
-        raise StateError(
-            f"`state` must have the batch size of `inputs` ({inputs.batch_size}), but `{name}` has {rows}; "
-            "`unspool.state.select` takes the rows you want"
-        )
-    cell.check_state(state)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 from torch._higher_order_ops.scan import scan
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from unspool.cells.base import Cell, empty_like_step
 from unspool.padded import Padded
@@ -20,9 +21,15 @@ def unroll_static(cell: Cell, inputs: Padded, state: State) -> tuple[Padded, Sta
         return known  # type: ignore[return-value]
     values = inputs.masked().values
     from_input = cell.project_input(values.flatten(0, 1)).unflatten(0, values.shape[:2])
-    loop = _scanned if torch.compiler.is_exporting() and isinstance(values.shape[1], torch.SymInt) else _written_out
+    loop = _scanned if _symbolic(values.shape[1]) else _written_out
     outputs, final = loop(cell, from_input, inputs.mask, state)
     return inputs.with_values(outputs), final
+
+
+def _symbolic(steps: int) -> bool:
+    """Whether a program is being exported whose number of steps may vary. `torch.export` with `strict=True` does not
+    tell, so there it always may."""
+    return torch.compiler.is_exporting() and (isinstance(steps, torch.SymInt) or torch.compiler.is_dynamo_compiling())
 
 
 def _step(cell: Cell, x: Tensor, real: Tensor, state: State) -> tuple[Tensor, State]:
@@ -42,14 +49,22 @@ def _written_out(cell: Cell, from_input: Tensor, mask: Tensor, state: State) -> 
         outputs.append(output)
     if not outputs:
         none = empty_like_step(cell, from_input.flatten(0, 1), select(state, slice(0, 0)))
-        return none.new_zeros(len(from_input), 0, *none.shape[1:]), state
+        return none.reshape(len(from_input), 0, *none.shape[1:]), state
     return torch.stack(outputs, 1), state
 
 
 def _scanned(cell: Cell, from_input: Tensor, mask: Tensor, state: State) -> tuple[Tensor, State]:
-    def step(carry: State, column: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
-        output, new = _step(cell, *column, carry)
-        return map_leaves(torch.clone, new), output  # the operator refuses a carry that is also an output
+    """The same steps as one node of an exported program, which runs at any number of them, for inference.
 
-    final, outputs = scan(step, state, (from_input.transpose(0, 1), mask.t()))
-    return outputs.transpose(0, 1), final
+    Of `scan`, in torch 2.13: it takes flat tensors as its carry and refuses one that is an output as well; where the
+    carry holds whole numbers its gradient fails an assertion, and chained scans gave wrong gradients, so it has none.
+    """
+    initial, structure = tree_flatten(state)
+
+    def step(carry: list[Tensor], column: tuple[Tensor, Tensor]) -> tuple[list[Tensor], Tensor]:
+        output, new = _step(cell, *column, tree_unflatten(carry, structure))
+        return [leaf.clone() for leaf in tree_flatten(new)[0]], output
+
+    with torch.no_grad():
+        final, outputs = scan(step, initial, (from_input.transpose(0, 1), mask.t()))
+    return outputs.transpose(0, 1), tree_unflatten(list(final), structure)
