@@ -110,3 +110,4 @@ class Padded:
 
 
 torch.export.register_dataclass(Padded, serialized_type_name="unspool.Padded")
+torch.serialization.add_safe_globals([Padded])  # a program's example inputs are saved with it

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.errors import RandomnessError
+from unspool.state import exportable
 
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as a signed number: steps of a Weyl sequence
 _MIX = (-4658895280553007687, -7723592293110705685)  # the multipliers of SplitMix64 (Steele et al., 2014)
@@ -42,6 +43,7 @@ class _Source:
 _source: ContextVar[_Source | None] = ContextVar("unspool randomness", default=None)
 
 
+@exportable
 class Draws(NamedTuple):
     """Where a cell's random numbers come from: the state of a cell that draws.
 

@@ -7,17 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils import _pytree
 
 from unspool.errors import StateError
 from unspool.ragged import Ragged
 
 State = Any
+Named = TypeVar("Named")
 Leaf = Tensor | Ragged
+
+
+def exportable(cls: type[Named]) -> type[Named]:
+    """Decorate a NamedTuple so that programs which take or give it can be saved by `torch.export.save`.
+
+    Every `State` of a `GatedCell` is decorated by itself.
+    """
+    if cls not in _pytree.SUPPORTED_SERIALIZED_TYPES:
+        # The only door to it in torch 2.13 bears an underscore.
+        _pytree._register_namedtuple(cls, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}")
+    return cls
 
 
 def leaves(state: State, name: str = "state") -> Iterator[tuple[str, Leaf]]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import unspool
-from unspool import Ragged, cells
+from unspool import Bidirectional, Dropout, Layers, Ragged, Residual, Stack, cells, to_torch
 from unspool.errors import CellError
 from unspool.state import leaves
 
@@ -206,10 +206,47 @@ def test_from_torch_refuses_what_is_not_recurrent():
         unspool.from_torch(nn.Linear(3, 4))
 
 
-def test_to_torch_refuses_unequal_cells():
-    message = (
-        "`module` must be of equal LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, "
-        "but holds LSTM(4, 4) beside GRU(3, 4)"
-    )
-    with pytest.raises(CellError, match=f"^{re.escape(message)}$"):
-        unspool.to_torch(unspool.Stack(cells.GRU(3, 4), cells.LSTM(4, 4)))
+UNFIT = {
+    "two kinds": (
+        lambda: Stack(cells.GRU(3, 4), cells.LSTM(4, 4)),
+        "`module` must be of equal cells to become a layer of torch.nn, but holds LSTM(4, 4) beside GRU(3, 4)",
+    ),
+    "a linear layer": (
+        lambda: torch.nn.Linear(4, 4),
+        "`module` must be of LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, but holds a Linear",
+    ),
+    "a cell that torch.nn lacks": (
+        lambda: cells.LayerNormLSTM(4, 4),
+        "`module` must be of LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, "
+        "but holds a LayerNormLSTM",
+    ),
+    "a combinator that torch.nn lacks": (
+        lambda: Stack(Residual(cells.LSTM(4, 4))),
+        "`module` must be of LSTM, ProjectedLSTM, GRU or Elman cells to become a layer of torch.nn, "
+        "but holds a Residual",
+    ),
+    "two nonlinearities": (
+        lambda: Stack(cells.Elman(4, 4), cells.Elman(4, 4, nonlinearity="relu")),
+        "`module` must be of equal cells to become a layer of torch.nn, but holds Elman(4, 4) beside Elman(4, 4)",
+    ),
+    "widths that do not meet": (
+        lambda: Stack(cells.LSTM(3, 4), cells.LSTM(5, 4)),
+        "`module` must be of equal cells to become a layer of torch.nn, but holds LSTM(5, 4) beside LSTM(3, 4)",
+    ),
+    "one mask a sequence": (
+        lambda: Stack(cells.LSTM(3, 4), Dropout(0.5), cells.LSTM(4, 4)),
+        "`module` must drop out elementwise, at one rate between all layers or at none, to become a layer of torch.nn",
+    ),
+    "one direction, then two": (
+        lambda: Layers(cells.LSTM(3, 4), Bidirectional(cells.LSTM(4, 4), cells.LSTM(4, 4))),
+        "`module` must be of one or of two directions in all layers, to become a layer of torch.nn",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_to_torch_says_what_torch_has_no_layer_for(what: str) -> None:
+    make, message = UNFIT[what]
+    with pytest.raises(CellError) as error:
+        to_torch(make())
+    assert str(error.value) == message

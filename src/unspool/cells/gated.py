@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unspool.cells.base import Cell, Step
 from unspool.cells.stepper import GatedStepper
 from unspool.errors import CellError, StateError
-from unspool.state import State, described
+from unspool.state import State, described, exportable
 
 
 class Gates(Protocol):
@@ -78,6 +78,8 @@ class GatedCell(Cell):
         super().__init_subclass__(**kwargs)
         if "gates" in cls.__dict__ and "hidden_gates" not in cls.__dict__:
             cls.hidden_gates = cls.gates
+        if "State" in cls.__dict__:
+            exportable(cls.State)
         if hasattr(cls, "gates"):
             cls._from_input = namedtuple("FromInput", cls.gates)  # type: ignore[misc]
             cls._from_hidden = namedtuple("FromHidden", cls.hidden_gates)  # type: ignore[misc]

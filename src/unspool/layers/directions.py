@@ -9,10 +9,11 @@ from unspool.cells.base import Cell
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
-from unspool.state import State
+from unspool.state import State, exportable
 from unspool.unrolling import Unrolled, unroll
 
 
+@exportable
 class BothStates(NamedTuple):
     """forward: the state at each sequence's end. backward: the other cell's, at each sequence's beginning."""
 

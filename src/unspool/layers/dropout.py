@@ -14,7 +14,7 @@ from unspool.errors import CellError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, keep
-from unspool.state import State, described
+from unspool.state import State, described, exportable
 
 
 def _check_rate(rate: float, name: str = "rate") -> float:
@@ -103,6 +103,7 @@ class Dropout(Drawing, Cell):
         return f"{self.rate}, elementwise=True" if self.elementwise else f"{self.rate}"
 
 
+@exportable
 class ZoneoutState(NamedTuple):
     """cell: the state of the cell inside. draws: where the next step's masks come from."""
 

@@ -8,12 +8,13 @@ from unspool.cells.base import Cell, check_cells
 from unspool.errors import BatchError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
-from unspool.state import State, check_batch_size
+from unspool.state import State, check_batch_size, exportable
 from unspool.unrolling.dynamic import unroll_dynamic
 from unspool.unrolling.pieces import Each, unroll_pieces
 from unspool.unrolling.static import unroll_static
 
 
+@exportable
 class Unrolled(NamedTuple):
     """What `unroll` gives.
 

@@ -66,5 +66,7 @@ def _scanned(cell: Cell, from_input: Tensor, mask: Tensor, state: State) -> tupl
         return [leaf.clone() for leaf in tree_flatten(new)[0]], output
 
     with torch.no_grad():
-        final, outputs = scan(step, initial, (from_input.transpose(0, 1), mask.t()))
+        final, outputs = scan(
+            step, [leaf.detach() for leaf in initial], (from_input.detach().transpose(0, 1), mask.t())
+        )
     return outputs.transpose(0, 1), tree_unflatten(list(final), structure)

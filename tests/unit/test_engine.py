@@ -1,0 +1,176 @@
+"""Which engine runs, what it refuses, and what its rectangles hold."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unspool import GatedCell, Ragged, Stack, cells, engine, unroll
+from unspool.engine import rectangles
+from unspool.engine.choice import ENGINES
+from unspool.layout import Layout
+from unspool.state import map_leaves
+
+
+def batch(lengths: list[int], width: int = 3, dtype: torch.dtype = torch.float64) -> Ragged:
+    torch.manual_seed(0)
+    return Ragged(torch.randn(sum(lengths), width, dtype=dtype), lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("LSTM", "rectangles"),
+        ("GRU", "rectangles"),
+        ("Elman", "rectangles"),
+        ("ProjectedLSTM", "rectangles"),
+        ("MinGRU", "scan"),
+        ("MinLSTM", "scan"),
+        ("PeepholeLSTM", "reference"),
+        ("LayerNormLSTM", "reference"),
+        ("CoupledLSTM", "reference"),
+        ("SCLSTM", "reference"),
+    ],
+)
+def test_the_fastest_engine_that_can_runs_on_the_cpu(name: str, chosen: str) -> None:
+    cell = getattr(cells, name)(3, 4).double()
+    with engine.recording() as ran:
+        unroll(cell, batch([2, 0, 3]))
+    assert ran == [chosen] == [engine.choose(cell, batch([2, 0, 3]))]
+
+
+def test_on_a_gpu_packed_batches_go_to_cudnn() -> None:
+    assert engine.choice._PREFERENCE["cuda"] == ("scan", "packed", "reference")
+
+
+def test_every_layer_of_a_stack_is_recorded_in_its_order() -> None:
+    stack = Stack(cells.LSTM(3, 4), cells.MinGRU(4, 4), cells.PeepholeLSTM(4, 4)).double()
+    with engine.recording() as ran:
+        unroll(stack, batch([2, 3]))
+    assert ran == ["rectangles", "scan", "reference"]
+
+
+def test_forcing_nests_and_is_undone() -> None:
+    cell, inputs = cells.LSTM(3, 4).double(), batch([2, 3])
+    with engine.using("packed"):
+        with engine.using("reference"):
+            assert engine.choose(cell, inputs) == "reference"
+        assert engine.choose(cell, inputs) == "packed"
+    assert engine.choose(cell, inputs) == "rectangles"
+
+
+class Sigh(cells.LSTM):
+    """Its `update` is its own."""
+
+    def update(self, from_input, from_hidden, state):
+        new = super().update(from_input, from_hidden, state)
+        return new._replace(hidden=new.hidden / 2)
+
+
+class Turned(cells.LSTM):
+    """The same update, its gates in another order."""
+
+    gates = ("forget", "input", "candidate", "output")
+
+
+class Louder(cells.GRU):
+    """Another projection."""
+
+    def project_hidden(self, hidden):
+        return 2 * super().project_hidden(hidden)
+
+
+class Faded(cells.MinGRU):
+    """Linear by name only."""
+
+    def update(self, from_input, from_hidden, state):
+        return cells.HiddenState(torch.tanh(super().update(from_input, from_hidden, state).hidden))
+
+
+@pytest.mark.parametrize("kind", [Sigh, Turned, Louder, Faded])
+def test_a_subclass_that_changes_a_step_runs_on_the_plain_loop(kind: type[GatedCell]) -> None:
+    cell = kind(3, 4).double()
+    explained = engine.explain(cell, batch([1]))
+    assert [name for name, refusal in explained.items() if refusal is None] == ["reference"]
+    assert set(explained) == set(ENGINES)
+
+
+def test_a_subclass_that_only_renames_keeps_its_engine() -> None:
+    class Mine(cells.LSTM):
+        pass
+
+    assert engine.choose(Mine(3, 4).double(), batch([1])) == "rectangles"
+
+
+def test_float16_on_the_cpu_takes_the_plain_loop() -> None:
+    cell, inputs = cells.LSTM(3, 4).half(), batch([3, 2], dtype=torch.float16)
+    assert engine.choose(cell, inputs) == "reference"
+    assert unroll(cell, inputs).outputs.values.isfinite().all()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(lengths=st.lists(st.integers(0, 200), min_size=1, max_size=30).filter(any))
+def test_rectangles_hold_every_step_once_and_cost_less_than_padding(lengths: list[int]) -> None:
+    layout = Layout(torch.tensor(lengths))
+    cut = rectangles._cut(layout)
+    assert torch.equal(cut.source[cut.place], torch.arange(layout.total))
+    assert (cut.source < layout.total).sum() == layout.total
+    area = sum((box.stop - box.start) * box.rows for box in cut.rectangles)
+    assert area == len(cut.source) == layout.total + cut.padding
+    assert [box.start for box in cut.rectangles[1:]] == [box.stop for box in cut.rectangles[:-1]]
+    assert [box.rows for box in cut.rectangles] == [layout.running[box.start] for box in cut.rectangles]
+    whole = layout.max_length * layout.running[0]
+    assert area + rectangles.CALL * (len(cut.rectangles) - 1) <= whole
+
+
+def uneven(dtype: torch.dtype = torch.float64) -> Ragged:
+    """A batch that is cut into several rectangles, with padding in them and an empty sequence."""
+    inputs = batch([90, 3, 60, 0, 88, 31, 1, 30], dtype=dtype)
+    cut = rectangles._cut(inputs.layout)
+    assert len(cut.rectangles) > 1
+    assert cut.padding > 0
+    return inputs
+
+
+@pytest.mark.parametrize("name", ["LSTM", "ProjectedLSTM", "GRU", "Elman"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_rectangles_with_padding_equal_the_plain_loop_in_values_and_gradients(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    cell, inputs = getattr(cells, name)(3, 5).to(dtype), uneven(dtype)
+    state = map_leaves(torch.randn_like, cell.initial_state_for(inputs))
+    found = {}
+    for engine_name in ("rectangles", "reference"):
+        values = inputs.values.clone().requires_grad_()
+        with engine.using(engine_name):
+            outputs, final = unroll(cell, inputs.with_values(values), state)
+        loss = outputs.values.square().sum() + sum(leaf.square().sum() for leaf in final)
+        found[engine_name] = [outputs.values, *final, *torch.autograd.grad(loss, [values, *cell.parameters()])]
+    for ours, theirs in zip(*found.values(), strict=True):
+        tolerance = 1e-11 if dtype == torch.float64 else 2e-5
+        assert (ours - theirs).abs().max() <= tolerance * theirs.abs().max()
+
+
+def test_padding_in_a_rectangle_leaves_no_trace_even_where_running_on_would_overflow() -> None:
+    cell = cells.Elman(1, 1, nonlinearity="relu")
+    with torch.no_grad():
+        for parameter, value in zip(cell.parameters(), (1.0, 0.0, 4.0, 0.0), strict=True):
+            parameter.fill_(value)
+    inputs = Ragged(torch.cat([-torch.ones(100, 1), torch.ones(1, 1)]), [100, 1])
+    with engine.using("rectangles"):
+        outputs, final = unroll(cell, inputs)
+    outputs.values.sum().backward()
+    assert final.hidden.flatten().tolist() == [0.0, 1.0]
+    assert all(parameter.grad.isfinite().all() for parameter in cell.parameters())
+
+
+def test_saturated_gates_pass_through_padding_untouched() -> None:
+    cell = cells.LSTM(1, 1)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.fill_(1e4)
+    inputs = Ragged(torch.ones(102, 1), [100, 2])
+    with engine.using("rectangles"):
+        fast = unroll(cell, inputs)
+    with engine.using("reference"):
+        plain = unroll(cell, inputs)
+    torch.testing.assert_close(fast.final, plain.final)
