@@ -20,10 +20,19 @@ def from_padded(
     ids: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A rectangle's real steps: values, lengths, ids."""
+    if isinstance(values, Padded) and not (lengths is mask is ids is None):
+        raise BatchError(
+            "`from_padded` takes `lengths`, `mask` and `ids` of a tensor, but got one of them beside a `Padded`, "
+            "which has its own; leave them out, or pass `batch.values`"
+        )
     if not isinstance(values, Padded):
         if (lengths is None) == (mask is None):
             raise BatchError(f"`from_padded` takes either `lengths` or `mask`, but got {_both_or_none(lengths)}")
-        found = _prefixes(mask) if lengths is None else as_lengths(lengths, rows=len(values), kind="Ragged.from_padded")
+        found = (
+            _prefixes(mask, values)
+            if lengths is None
+            else as_lengths(lengths, rows=len(values), kind="Ragged.from_padded")
+        )
         values = Padded(values, found.cpu(), ids)  # type: ignore[arg-type]
     layout = Layout(values.lengths.cpu())
     index = (layout.rows * values.max_length + layout.steps).to(values.device)
@@ -34,12 +43,13 @@ def _both_or_none(lengths: object) -> str:
     return "neither" if lengths is None else "both"
 
 
-def _prefixes(mask: Tensor | None) -> Tensor:
-    """The lengths that a mask spells. (batch, time) bool -> (batch,)"""
+def _prefixes(mask: Tensor | None, values: Tensor) -> Tensor:
+    """The lengths that a mask of these values spells. (batch, time) bool -> (batch,)"""
     assert mask is not None
-    if mask.dtype != torch.bool or mask.dim() != 2:
+    if mask.dtype != torch.bool or mask.shape != values.shape[:2]:
         raise BatchError(
-            f"`mask` must be (batch, time) of torch.bool, but has shape {tuple(mask.shape)} of {mask.dtype}"
+            f"`mask` must be {tuple(values.shape[:2])} of torch.bool, as the rectangle, "
+            f"but has shape {tuple(mask.shape)} of {mask.dtype}"
         )
     lengths = mask.sum(1)
     holes = (mask != (torch.arange(mask.shape[1], device=mask.device) < lengths.unsqueeze(1))).any(1)
@@ -80,7 +90,9 @@ def from_packed(packed: PackedSequence) -> tuple[Tensor, Tensor]:
 
 def to_packed(values: Tensor, layout: Layout) -> PackedSequence:
     """A ragged batch as a `PackedSequence`."""
-    if layout.batch_size == 0 or int(layout.lengths.min()) == 0:
+    if layout.batch_size == 0:
+        raise BatchError("`PackedSequence` holds at least one sequence, but the batch holds none")
+    if int(layout.lengths.min()) == 0:
         raise BatchError(
             "`PackedSequence` holds no empty sequence, but the lengths are "
             f"{layout.lengths.tolist()}; drop the empty ones first: `batch.select(batch.lengths > 0)`"
@@ -98,11 +110,12 @@ def from_nested(nested: Any) -> tuple[Tensor, Tensor]:
     """A nested tensor's values, sequence after sequence, and their lengths."""
     if not nested.is_nested:
         raise BatchError(f"`nested` must be a nested tensor, but is a plain one of shape {tuple(nested.shape)}")
-    if nested.layout != torch.jagged or nested.lengths() is not None:
+    jagged = nested.layout == torch.jagged
+    if jagged and nested._ragged_idx != 1:
+        raise BatchError(f"`nested` must be ragged in time, its second dimension, but is in {nested._ragged_idx}")
+    if not jagged or nested.lengths() is not None:
         parts = nested.unbind()
         return torch.cat(parts), torch.tensor([len(part) for part in parts])
-    if nested._ragged_idx != 1:
-        raise BatchError(f"`nested` must be ragged in time, its second dimension, but is in {nested._ragged_idx}")
     return nested.values(), nested.offsets().diff().cpu()
 
 

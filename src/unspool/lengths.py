@@ -17,8 +17,7 @@ def readable(tensor: Tensor) -> bool:
 
 def as_lengths(lengths: Tensor | Sequence[int], *, rows: int | None, kind: str) -> Tensor:
     """Lengths as an int64 tensor, checked as far as they can be read. (batch,) -> (batch,)"""
-    if not isinstance(lengths, Tensor):
-        lengths = torch.tensor(lengths, dtype=torch.int64 if len(lengths) == 0 else None)
+    lengths = as_whole(lengths)
     if lengths.dtype not in _WHOLE:
         raise BatchError(f"`lengths` must be whole numbers, but are {lengths.dtype}; use `lengths.long()`")
     if lengths.dim() != 1:
@@ -39,10 +38,35 @@ def as_ids(ids: Tensor | Sequence[int] | None, lengths: Tensor) -> Tensor:
     """Ids as an int64 tensor on the CPU, one a row; 0, 1, 2, … where none are given. (batch,) -> (batch,)"""
     if ids is None:
         return torch.arange(lengths.shape[0])
-    ids = torch.as_tensor(ids)
+    ids = as_whole(ids)
     if ids.shape != lengths.shape or ids.dtype not in _WHOLE:
         raise BatchError(
             f"`ids` must be {lengths.shape[0]} whole numbers, one a sequence, "
             f"but has shape {tuple(ids.shape)} of {ids.dtype}"
         )
     return ids.long()
+
+
+def as_whole(numbers: Tensor | Sequence[int]) -> Tensor:
+    """Numbers as a tensor; none at all as whole ones, which `torch.tensor` would make floating."""
+    if isinstance(numbers, Tensor):
+        return numbers
+    return torch.tensor(list(numbers), dtype=None if len(numbers) else torch.int64)
+
+
+def check_start(start: int) -> None:
+    """Raise a `BatchError` where a stretch of time begins before time does."""
+    if start < 0:
+        raise BatchError(f"`start` must be at least 0, but is {start}; time is counted from each sequence's beginning")
+
+
+def as_rows(rows: Tensor | Sequence[int], batch_size: int) -> Tensor:
+    """Rows named by index, from the end if negative, or by a mask, as indices on the CPU. -> (n,)"""
+    found = as_whole(rows).cpu()
+    marks = found.dtype == torch.bool
+    if found.dim() != 1 or (marks and len(found) != batch_size) or not (marks or found.dtype in _WHOLE):
+        raise BatchError(
+            f"`rows` must be indices, or a mask of torch.bool over all {batch_size} rows, "
+            f"but has shape {tuple(found.shape)} of {found.dtype}"
+        )
+    return torch.arange(batch_size)[found if marks else found.long()]

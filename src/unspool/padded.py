@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unspool.errors import BatchError
-from unspool.lengths import as_ids, as_lengths, readable
+from unspool.lengths import as_ids, as_lengths, as_rows, check_start, readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,14 @@ class Padded:
 
     def steps(self, start: int, stop: int) -> Padded:
         """Time `start` (included) to `stop` (excluded) of every sequence; one that has ended keeps length zero."""
+        check_start(start)
         stop = max(start, min(stop, self.values.shape[1]))
         lengths = (self.lengths - start).clamp(0, stop - start)
         return Padded(self.values[:, start:stop], lengths, self.ids)
 
     def select(self, rows: Tensor | Sequence[int]) -> Padded:
         """Some of the sequences, in the order named. rows: (n,) indices, or (batch,) bool."""
-        index = torch.as_tensor(rows)
+        index = as_rows(rows, self.batch_size)
         return Padded(
             self.values[index.to(self.device)],
             self.lengths[index.to(self.lengths.device)],

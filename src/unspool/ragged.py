@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from unspool import conversion
 from unspool.errors import BatchError
 from unspool.layout import Layout
-from unspool.lengths import as_ids, as_lengths, readable
+from unspool.lengths import as_ids, as_lengths, as_rows, check_start, readable
 from unspool.padded import Padded
 
 
@@ -128,19 +128,31 @@ class Ragged:
 
     def sum(self) -> Tensor:
         """The sum over each sequence, zero for an empty one. (batch, *features)"""
-        return self._reduced("sum")
+        rows = self.layout.on(self.device, "rows")
+        return self.values.new_zeros(self.batch_size, *self.values.shape[1:]).index_add(0, rows, self.values)
 
     def mean(self) -> Tensor:
         """The mean over each sequence, zero for an empty one. (batch, *features)"""
-        return self._without_empty(self._reduced("mean"))
+        lengths = self.layout.on(self.device, "lengths").clamp(min=1)
+        return self.sum() / lengths.reshape(-1, *[1] * (self.values.dim() - 1)).to(self.values.dtype)
 
     def max(self) -> Tensor:
         """The largest value of each feature over each sequence, zero for an empty one. (batch, *features)"""
-        return self._without_empty(self._reduced("max"))
-
-    def _reduced(self, reduction: str) -> Tensor:
-        lengths = self.layout.on(self.device, "lengths")
-        return torch.segment_reduce(self.values, reduction, lengths=lengths, axis=0, unsafe=True)
+        if not len(self.values):
+            return self.sum()
+        shape = (self.batch_size, *self.values.shape[1:])
+        like = (-1, *[1] * (self.values.dim() - 1))
+        rows = self.layout.on(self.device, "rows").reshape(like).expand_as(self.values)
+        with torch.no_grad():
+            largest = self.values.new_zeros(shape).scatter_reduce(0, rows, self.values, "amax", include_self=False)
+            wins = (self.values == largest.gather(0, rows)) | self.values.isnan()
+            steps = torch.arange(len(self.values), device=self.device).reshape(like)
+            first = steps.new_zeros(shape)
+            first = first.scatter_reduce(
+                0, rows, torch.where(wins, steps, len(self.values)), "amin", include_self=False
+            )
+        # Reading the winners out, rather than the gradient of a reduction, keeps a NaN's gradient in its own sequence.
+        return self._without_empty(self.values.gather(0, first))
 
     def _without_empty(self, summary: Tensor) -> Tensor:
         empty = (self.layout.on(self.device, "lengths") == 0).reshape(-1, *[1] * (summary.dim() - 1))
@@ -151,6 +163,7 @@ class Ragged:
 
         Every sequence stays in the batch, so that a state fits all pieces; `Ragged.join` puts pieces together again.
         """
+        check_start(start)
         lengths = (self.lengths.clamp(max=stop) - start).clamp(min=0)
         piece = Layout(lengths)
         index = (self.layout.offsets[:-1] + start)[piece.rows] + piece.steps
@@ -158,8 +171,7 @@ class Ragged:
 
     def select(self, rows: Tensor | Sequence[int]) -> Ragged:
         """Some of the sequences, in the order named. rows: (n,) indices, or (batch,) bool."""
-        rows = torch.as_tensor(rows, device="cpu")
-        rows = rows.nonzero().squeeze(1) if rows.dtype == torch.bool else rows.long()
+        rows = as_rows(rows, self.batch_size)
         chosen = Layout(self.lengths[rows])
         index = self.layout.offsets[:-1][rows][chosen.rows] + chosen.steps
         return Ragged(self.values.index_select(0, index.to(self.device)), chosen.lengths, self.ids[rows])

@@ -15,11 +15,14 @@ from torch import Tensor
 from torch.utils import _pytree
 
 from unspool.errors import StateError
+from unspool.lengths import as_rows
 from unspool.ragged import Ragged
 
 State = Any
 Named = TypeVar("Named")
 Leaf = Tensor | Ragged
+
+_NO_LEAF = "`{}` must be a tensor, a `Ragged`, or a tuple, list or dict of them, but is {}"
 
 
 def exportable(cls: type[Named]) -> type[Named]:
@@ -45,21 +48,28 @@ def leaves(state: State, name: str = "state") -> Iterator[tuple[str, Leaf]]:
         for field, part in zip(fields, state, strict=True):
             yield from leaves(part, f"{name}.{field}")
     elif state is not None:
-        raise StateError(
-            f"`{name}` must be a tensor, a `Ragged`, or a tuple, list or dict of them, but is {type(state).__name__}"
-        )
+        raise StateError(_NO_LEAF.format(name, type(state).__name__))
 
 
-def map_leaves(function: Callable[..., Any], state: State, *others: State) -> State:
+def map_leaves(function: Callable[..., Any], state: State, *others: State, name: str = "state") -> State:
     """The same structure with `function(leaf, *others' leaves)` in place of every leaf."""
     if isinstance(state, (Tensor, Ragged)):
         return function(state, *others)
     if isinstance(state, dict):
-        return {key: map_leaves(function, state[key], *(other[key] for other in others)) for key in state}
+        return {
+            key: map_leaves(function, part, *(other[key] for other in others), name=f"{name}.{key}")
+            for key, part in state.items()
+        }
     if isinstance(state, (tuple, list)):
-        parts = [map_leaves(function, *part) for part in zip(state, *others, strict=True)]
+        fields = getattr(state, "_fields", range(len(state)))
+        parts = [
+            map_leaves(function, *part, name=f"{name}.{field}")
+            for field, *part in zip(fields, state, *others, strict=True)
+        ]
         return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
-    return state
+    if state is not None:
+        raise StateError(_NO_LEAF.format(name, type(state).__name__))
+    return None
 
 
 def check_batch_size(state: State, rows: int) -> None:
@@ -87,12 +97,13 @@ def select(state: State, rows: Tensor | slice | Sequence[int]) -> State:
     """
     if isinstance(rows, slice):
         return map_leaves(lambda leaf: _slice(leaf, rows), state)
-    index = torch.as_tensor(rows, device="cpu")
-    index = index.nonzero().squeeze(1) if index.dtype == torch.bool else index.long()
-    return map_leaves(
-        lambda leaf: leaf.select(index) if isinstance(leaf, Ragged) else leaf.index_select(0, index.to(leaf.device)),
-        state,
-    )
+    return map_leaves(lambda leaf: _rows(leaf, rows), state)
+
+
+def _rows(leaf: Leaf, rows: Tensor | Sequence[int]) -> Leaf:
+    if isinstance(leaf, Ragged):
+        return leaf.select(rows)
+    return leaf.index_select(0, as_rows(rows, leaf.shape[0]).to(leaf.device))
 
 
 def _slice(leaf: Leaf, rows: slice) -> Leaf:
@@ -100,7 +111,18 @@ def _slice(leaf: Leaf, rows: slice) -> Leaf:
 
 
 def concat(states: Sequence[State]) -> State:
-    """The states of several batches as the state of one: strangers' streams, batched together."""
+    """The states of several batches as the state of one: strangers' streams, batched together.
+
+    Raises:
+        StateError: states of different structures.
+    """
+    structures = [[(name, type(leaf) is Ragged) for name, leaf in leaves(state)] for state in states]
+    for structure, state in zip(structures, states, strict=True):
+        if structure != structures[0]:
+            raise StateError(
+                f"`states` must be of one structure, {[name for name, _ in structures[0]]}, but one is "
+                f"{described(state)} of {[name for name, _ in structure]}"
+            )
     return map_leaves(
         lambda *parts: Ragged.concat(parts) if isinstance(parts[0], Ragged) else torch.cat(parts),
         states[0],
@@ -127,6 +149,8 @@ def save(state: State, path: str | PathLike[str]) -> None:
     """Write a state to a safetensors file, one entry a leaf, named by the way to it."""
     entries: dict[str, Tensor] = {}
     for name, leaf in leaves(state):
+        if name in entries:
+            raise StateError(f"`{name}` must name one leaf of the state, but names two; rename a key of its dicts")
         entries |= _entries(name, leaf)
     save_file(
         {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in entries.items()}, path

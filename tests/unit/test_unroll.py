@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from unspool import Dropout, Padded, Ragged, Residual, Stack, cells, engine, unroll
+from unspool.errors import BatchError
 from unspool.unrolling.pieces import STEPS
 
 LONG = [STEPS * 2 + 5, 0, STEPS, 3]
@@ -137,3 +138,27 @@ def test_gradients_of_parameters_by_torch_func() -> None:
         found = torch.func.grad(lambda p: torch.func.functional_call(Loss(), p, (inputs,)))(named)
     expected = torch.autograd.grad(unroll(cell, inputs).outputs.values.sum(), list(cell.parameters()))
     torch.testing.assert_close(list(found.values()), list(expected))
+
+
+def test_each_keeps_numbers_sequences_and_structures(inputs: Ragged | Padded) -> None:
+    cell = cells.GRU(3, 4).double()
+    whole, _ = unroll(cell, inputs)
+    found, _ = unroll(cell, inputs, each=lambda outputs, stretch: (stretch.stop - stretch.start, [outputs, None]))
+    steps, (joined, nothing) = found
+    assert (steps, nothing) == (max(LONG), None)
+    assert joined.lengths.tolist() == LONG
+    torch.testing.assert_close(joined.values, whole.values)
+
+
+def test_each_must_return_the_same_for_every_stretch() -> None:
+    cell, inputs = cells.GRU(3, 4).double(), batch(LONG)
+    message = (
+        "`each` must return tensors, numbers or sequences, or a tuple, list or dict of them, the same for every "
+        "stretch of time, but returned "
+    )
+    with pytest.raises(BatchError) as error:
+        unroll(cell, inputs, each=lambda outputs, stretch: "loss")
+    assert str(error.value) == message + "str"
+    with pytest.raises(BatchError) as error:
+        unroll(cell, inputs, each=lambda outputs, stretch: {} if stretch.start else {"loss": outputs.values.sum()})
+    assert str(error.value) == message + "dict"

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unspool.errors import CellError
+from unspool.errors import BatchError, CellError
 from unspool.layout import Layout
 from unspool.padded import Padded
 from unspool.ragged import Ragged
@@ -35,6 +35,7 @@ class TimeConvolution(nn.Module):
         self, input_size: int, output_size: int, kernel_size: int, *, stride: int = 1, causal: bool = False
     ) -> None:
         super().__init__()
+        _check_at_least_one(kernel_size=kernel_size, stride=stride)
         if not causal and kernel_size % 2 == 0:
             raise CellError(
                 f"`kernel_size` must be odd, so that it has a centre, but is {kernel_size}; or set `causal`"
@@ -51,6 +52,9 @@ class TimeConvolution(nn.Module):
 
     def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
         """(…, input_size) -> (…, output_size), with lengths divided by the stride, rounded up."""
+        features = tuple(inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :])
+        if features != (self.input_size,):
+            raise BatchError(f"`inputs` must have {self.input_size} features a step for `{self}`, but has {features}")
         if isinstance(inputs, Padded):
             return self._over_rectangle(inputs)
         windows = _windows(inputs, self.kernel_size, self.stride, self._before)
@@ -58,8 +62,10 @@ class TimeConvolution(nn.Module):
 
     def _over_rectangle(self, inputs: Padded) -> Padded:
         after = self.kernel_size - 1 - self._before
-        channels = F.pad(inputs.masked().values.transpose(1, 2), (self._before, after))
+        room = self.kernel_size if inputs.max_length == 0 else 0  # a convolution must fit once, if only to be cut off
+        channels = F.pad(inputs.masked().values.transpose(1, 2), (self._before, after + room))
         outputs = F.conv1d(channels, self.weight, self.bias, self.stride).transpose(1, 2)
+        outputs = outputs[:, : -(-inputs.max_length // self.stride)]
         return Padded(outputs, -(-inputs.lengths // self.stride), inputs.ids).masked()
 
     def extra_repr(self) -> str:
@@ -82,6 +88,7 @@ class TimePooling(nn.Module):
 
     def __init__(self, size: int, *, reduction: str = "max") -> None:
         super().__init__()
+        _check_at_least_one(size=size)
         if reduction not in ("max", "mean"):
             raise CellError(f'`reduction` must be "max" or "mean", but is "{reduction}"')
         self.size, self.reduction = size, reduction
@@ -100,6 +107,12 @@ class TimePooling(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, reduction={self.reduction!r}"
+
+
+def _check_at_least_one(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise CellError(f"`{name}` must be at least 1, but is {size}")
 
 
 def _shortened(lengths: Tensor, stride: int) -> Tensor:

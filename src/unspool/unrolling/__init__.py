@@ -43,9 +43,9 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
         inputs: sequences of steps that the cell takes.
         state: where to start, one row a sequence; `cell.initial_state_for(inputs)` if left out.
         each: called as `each(outputs, stretch)` on one stretch of time after another, `stretch` a slice of steps.
-            A `Ragged` that it returns is joined in time; tensors, or tuples and dicts of them, are added up. So head
-            and loss can go in, and the outputs of a million steps need not exist at once. Targets of a stretch are
-            `targets.steps(stretch.start, stretch.stop)`.
+            Sequences that it returns are joined in time; tensors and numbers are added up; a tuple, list or dict may
+            hold several. So head and loss can go in, and the outputs of a million steps need not exist at once.
+            Targets of a stretch are `targets.steps(stretch.start, stretch.stop)`.
 
     Returns:
         Unrolled(outputs, final).

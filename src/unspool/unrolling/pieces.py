@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from unspool.cells.base import Cell
+from unspool.errors import BatchError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
-from unspool.state import State, map_leaves
+from unspool.state import State
 
 STEPS = 256  # a piece: long enough that the cost of cutting is lost in that of the steps
 
@@ -25,7 +29,28 @@ def unroll_pieces(whole: Whole, cell: Cell, inputs: Ragged | Padded, state: Stat
 
 
 def _gathered(results: list[Any]) -> Any:
-    """Sequences joined in time; anything else added up, leaf by leaf."""
-    if isinstance(results[0], Ragged):
+    """Sequences joined in time, numbers added up, in the structure that every stretch's result has."""
+    first = results[0]
+    if isinstance(first, Ragged):
         return Ragged.join(results)
-    return map_leaves(lambda *parts: sum(parts[1:], start=parts[0]), results[0], *results[1:])
+    if isinstance(first, Padded):
+        lengths = torch.stack([result.lengths for result in results]).sum(0)
+        return Padded(torch.cat([result.values for result in results], 1), lengths, first.ids)
+    if isinstance(first, (Tensor, int, float)):
+        return sum(results[1:], start=first)
+    if all(result is None for result in results):
+        return None
+    if not isinstance(first, (tuple, list, dict)) or any(_keys(result) != _keys(first) for result in results):
+        raise BatchError(
+            "`each` must return tensors, numbers or sequences, or a tuple, list or dict of them, the same for every "
+            f"stretch of time, but returned {' and '.join(sorted({type(result).__name__ for result in results}))}"
+        )
+    if isinstance(first, dict):
+        return {key: _gathered([result[key] for result in results]) for key in first}
+    parts = [_gathered(list(part)) for part in zip(*results, strict=True)]
+    return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+
+
+def _keys(result: Any) -> Any:
+    """What tells one structure from another: its type, and its keys or how many parts it has."""
+    return type(result), result.keys() if isinstance(result, dict) else len(result) if hasattr(result, "__len__") else 0
