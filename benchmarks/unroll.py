@@ -10,11 +10,11 @@ unroll: for a fixed number of steps, and with a symbolic one.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from timing import medians, table
@@ -60,9 +60,16 @@ def peak(how: str, lengths: list[int]) -> float:
 def added(how: str, lengths: list[int]) -> float:
     training_step(how, [1] * BATCH)()  # what PyTorch sets up at its first step is no one's cost
     step = training_step(how, lengths)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+    before = resident("VmRSS")
     step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return resident("VmHWM") - before
+
+
+def resident(what: str) -> float:
+    """MB of this process in memory: now (VmRSS), or at most (VmHWM)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{what}:")[1].split()[0]) / 1024
 
 
 def flexible_lengths_and_memory(rounds: int) -> str:

@@ -21,8 +21,8 @@ def batch(lengths: list[int], width: int = 3, dtype: torch.dtype = torch.float64
     ("name", "chosen"),
     [
         ("LSTM", "rectangles"),
-        ("GRU", "rectangles"),
-        ("Elman", "rectangles"),
+        ("GRU", "handwritten"),
+        ("Elman", "handwritten"),
         ("ProjectedLSTM", "rectangles"),
         ("MinGRU", "scan"),
         ("MinLSTM", "scan"),

@@ -103,7 +103,7 @@ CASES = {
     "an unknown engine": (
         lambda: engine.using("refrence").__enter__(),
         EngineError,
-        "`refrence` is no engine; there are scan, packed, rectangles, reference (nearest: `reference`)",
+        "`refrence` is no engine; there are scan, handwritten, packed, rectangles, reference (nearest: `reference`)",
     ),
     "an engine that can't": (
         lambda: on("rectangles", cells.PeepholeLSTM(8, 16)),

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from unspool.cells.base import Cell, empty_like_step
-from unspool.engine import packed, rectangles, reference, scan
+from unspool.engine import handwritten, packed, rectangles, reference, scan
 from unspool.errors import EngineError
 from unspool.ragged import Ragged
 from unspool.state import State, select
@@ -31,6 +31,7 @@ ENGINES = {
     name: Engine(name, module.refusal, module.run)
     for name, module in {
         "scan": scan,
+        "handwritten": handwritten,
         "packed": packed,
         "rectangles": rectangles,
         "reference": reference,
@@ -38,7 +39,7 @@ ENGINES = {
 }
 
 # cuDNN takes packed batches as they are; on the CPU the packed kernel is the slowest but the plain loop.
-_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "rectangles", "reference")}
+_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "handwritten", "rectangles", "reference")}
 
 _forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
 _recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
@@ -49,7 +50,7 @@ def using(name: str) -> Iterator[None]:
     """Within, every recurrence over a `Ragged` runs on this engine, or raises an `EngineError` if it can't.
 
     Args:
-        name: "reference", "rectangles", "packed" or "scan".
+        name: "reference", "rectangles", "packed", "handwritten" or "scan".
 
     Example:
         >>> import torch, unspool

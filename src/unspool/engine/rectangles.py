@@ -22,6 +22,7 @@ from unspool.cells.elman import Elman
 from unspool.cells.gated import GatedCell
 from unspool.cells.lstm import LSTM
 from unspool.engine import torch_kernels
+from unspool.engine.ends import own_ends
 from unspool.layout import Layout, inverse
 from unspool.ragged import Ragged
 from unspool.state import State, concat, select
@@ -89,13 +90,7 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
         outputs.append(output.flatten(0, 1))
     final = select(concat([state, *reversed(ended)]), layout.rank)
     steps = inputs.with_values(torch.cat(outputs).index_select(0, cut.place.to(inputs.device)))
-    return steps, _with_own_ends(final, steps) if cut.padding else final
-
-
-def _with_own_ends(final: State, outputs: Ragged) -> State:
-    """The final state with the hidden state that each sequence had at its own last step, not at its rectangle's."""
-    begun = (outputs.layout.on(outputs.device, "lengths") > 0).unsqueeze(1)
-    return final._replace(hidden=torch.where(begun, outputs.last(), final.hidden))
+    return steps, final._replace(hidden=own_ends(steps, final.hidden)) if cut.padding else final
 
 
 def _with_padding_step(values: Tensor, *, flag: bool) -> Tensor:

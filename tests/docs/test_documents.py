@@ -1,0 +1,43 @@
+"""What the documents show runs, in the order in which a reader meets it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document.read_text(), re.DOTALL)
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(blocks(ROOT / "README.md", "python")) > 5
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_example_runs(document: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    names: dict[str, Any] = {}
+    for number, block in enumerate(blocks(document, "python")):
+        block = block.replace("/tmp/", f"{tmp_path}/")
+        exec(compile(block, f"{document.name}, example {number + 1}", "exec"), names)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_is_a_target_or_a_script_that_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = document.read_text()
+    assert set(re.findall(r"\$ make ([a-z]+)", text)) <= targets
+    for script in re.findall(r"python (benchmarks/\w+\.py)", text):
+        assert (ROOT / script).exists()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        assert link.startswith("https://") or (document.parent / link).exists()
