@@ -61,9 +61,7 @@ class Cut:
 
 def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None."""
-    automatic = torch.is_autocast_enabled(inputs.device.type)
-    dtype = torch.get_autocast_dtype(inputs.device.type) if automatic else inputs.values.dtype
-    if dtype == torch.float16:
+    if (torch_kernels.autocast_dtype(inputs.device) or inputs.values.dtype) == torch.float16:
         return "oneDNN has no float16 LSTM on most processors; bfloat16 is as fast"
     return torch_kernels.refusal(cell)
 

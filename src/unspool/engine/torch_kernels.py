@@ -30,6 +30,12 @@ def kernel(cell: Cell) -> Any:
     return None
 
 
+def autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """The dtype that products on a device are cast to, within `torch.autocast`; None without."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.get_autocast_dtype(device.type) if available and torch.is_autocast_enabled(device.type) else None
+
+
 def refusal(cell: Cell) -> str | None:
     """Why PyTorch's kernels can't run the cell, or None."""
     if kernel(cell) is None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 
 from unspool.cells.base import Cell, check_cells
+from unspool.engine.torch_kernels import autocast_dtype
 from unspool.errors import BatchError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
@@ -93,12 +94,10 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
             f"`inputs` must have {cell.input_size} features a step for `{cell}`, but has {tuple(features)}"
         )
     weight = next((p for p in cell.parameters() if p.is_floating_point()), None)
-    if weight is not None and weight.dtype != inputs.values.dtype and not _autocast(inputs):
+    if weight is None or weight.dtype == inputs.values.dtype:
+        return
+    if not inputs.values.is_floating_point() or autocast_dtype(inputs.device) is None:
         raise BatchError(
             f"`inputs` must be of the dtype of `{cell}` ({weight.dtype}), but is of {inputs.values.dtype}; "
             f"use `inputs.to({weight.dtype})`, or `cell.to({inputs.values.dtype})`, or `torch.autocast`"
         )
-
-
-def _autocast(inputs: Ragged | Padded) -> bool:
-    return inputs.values.is_floating_point() and torch.is_autocast_enabled(inputs.device.type)
