@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unspool.cells.base import Cell, Step
-from unspool.cells.stepper import GatedStepper
+from unspool.cells.stepper import GatedStepper, Product
 from unspool.errors import CellError, StateError
 from unspool.state import State, described, exportable
 
@@ -199,7 +199,11 @@ class GatedCell(Cell):
             getattr(type(self), name) is getattr(GatedCell, name)
             for name in ("project_input", "project_hidden", "advance", "forward")
         )
-        return GatedStepper(self, batch_size) if plain else super().stepper(batch_size)
+        if not plain:
+            return super().stepper(batch_size)
+        weight = self.weight_hidden
+        from_hidden = None if weight is None else Product(weight, self.bias_hidden, batch_size)
+        return GatedStepper(Product(self.weight_input, self.bias_input, batch_size), from_hidden, self.updated)
 
     def check_state(self, state: State) -> None:
         if getattr(state, "_fields", None) != self.State._fields:

@@ -1,8 +1,6 @@
 """A gated cell for many single steps: weights packed once, products into buffers made once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -10,50 +8,15 @@ from torch import Tensor
 from unspool.errors import StateError
 from unspool.state import State, map_leaves
 
-if TYPE_CHECKING:
-    from unspool.cells.gated import GatedCell
 
-
-class GatedStepper:
-    """`(x, state) -> (output, state)` without gradients, for a fixed batch size.
-
-    Both projections write into buffers made here, from weights transposed here; only what `update` itself makes is
-    new at each step. Weights changed afterwards are not seen: make a new stepper.
+class Product:
+    """`x weight^T + bias`, always into the same memory, from the weights as they are now.
 
     Args:
-        cell: its weights are copied; other parameters that `update` reads are read live.
-        batch_size: rows of every step.
+        weight: (out, in).
+        bias: (out,), or None for zero.
+        rows: of every `x`.
     """
-
-    def __init__(self, cell: GatedCell, batch_size: int) -> None:
-        self._cell = cell
-        self._batch_size = batch_size
-        self._input = _Product(cell.weight_input, cell.bias_input, batch_size)
-        weight = cell.weight_hidden
-        self._hidden = None if weight is None else _Product(weight, cell.bias_hidden, batch_size)
-
-    @torch.no_grad()
-    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step. x: (batch_size, input_size) -> (batch_size, output_size), and the new state"""
-        if x.shape[0] != self._batch_size:
-            raise StateError(
-                f"`x` must have the {self._batch_size} rows that this stepper was made for, but has {x.shape[0]}; "
-                f"make another: `cell.stepper({x.shape[0]})`"
-            )
-        from_hidden = None if self._hidden is None else self._hidden(state[0])
-        _, new = self._cell.updated(self._input(x), from_hidden, state)
-        new = map_leaves(self._own, new)
-        return new[0], new
-
-    def _own(self, leaf: Tensor) -> Tensor:
-        """A copy of what lies in a buffer that the next step overwrites; anything else as it is."""
-        buffers = (self._input.result, self._hidden.result if self._hidden else self._input.result)
-        storages = [buffer.untyped_storage().data_ptr() for buffer in buffers]
-        return leaf.clone() if leaf.untyped_storage().data_ptr() in storages else leaf
-
-
-class _Product:
-    """`x weight^T + bias`, always into the same memory."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, rows: int) -> None:
         self._transposed = weight.detach().t().contiguous()
@@ -62,3 +25,44 @@ class _Product:
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.addmm(self._bias, x, self._transposed, out=self.result)
+
+
+class GatedStepper:
+    """`(x, state) -> (output, state)` without gradients, for a fixed batch size.
+
+    Only what the cell's `update` itself makes is new at each step. Weights changed afterwards are not seen: make a new
+    stepper. Other parameters that `update` uses are read at each step.
+
+    Args:
+        from_input: the input's product.
+        from_hidden: the hidden state's, or None where no gate is fed by it.
+        updated: both products and the state -> output and new state.
+    """
+
+    def __init__(
+        self,
+        from_input: Product,
+        from_hidden: Product | None,
+        updated: Callable[[Tensor, Tensor | None, State], tuple[Tensor, State]],
+    ) -> None:
+        self._from_input, self._from_hidden, self._updated = from_input, from_hidden, updated
+        buffers = [product.result for product in (from_input, from_hidden) if product is not None]
+        self._reused = {buffer.untyped_storage().data_ptr() for buffer in buffers}
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step. x: (batch_size, input_size) -> (batch_size, output_size), and the new state"""
+        rows = len(self._from_input.result)
+        if x.shape[0] != rows:
+            raise StateError(
+                f"`x` must have the {rows} rows that this stepper was made for, but has {x.shape[0]}; "
+                f"make another: `cell.stepper({x.shape[0]})`"
+            )
+        from_hidden = None if self._from_hidden is None else self._from_hidden(state[0])
+        _, new = self._updated(self._from_input(x), from_hidden, state)
+        new = map_leaves(self._kept, new)
+        return new[0], new
+
+    def _kept(self, leaf: Tensor) -> Tensor:
+        """A copy of what lies in a buffer that the next step overwrites; anything else as it is."""
+        return leaf.clone() if leaf.untyped_storage().data_ptr() in self._reused else leaf
