@@ -13,7 +13,7 @@ from unspool.state import concat, leaves, map_leaves, select
 EXACT = {"rtol": 1e-9, "atol": 1e-11}  # float64 to rounding
 
 
-def lengths_drawn(examples: int = 6) -> Any:
+def lengths_drawn(examples: int = 12) -> Any:
     """A test's `lengths`: drawn, and always none, zero alone, one alone, ties, and every order."""
 
     def decorate(test: Any) -> Any:

@@ -1,11 +1,15 @@
 """The laws of unrolling, for every cell in every combinator on every engine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from laws.roster import SUBJECTS, Subject
+from laws.roster import CELLS, COMBINATORS, SUBJECTS, Subject
 from laws.sequences import answers, assert_same, batch_of, lengths_drawn, random_state, stepwise
+from safetensors.torch import load_file, save_file
 
 from unspool import Ragged, engine, randomness, unroll
 from unspool.state import leaves, map_leaves, select
@@ -20,12 +24,18 @@ def _seeded() -> Any:
         yield
 
 
-def on_its_engine(subject: Subject, cell: Any, inputs: Ragged, state: Any) -> Any:
-    """`answers` of the unroll on the subject's engine, which ran and no other did."""
+@contextmanager
+def running_on(subject: Subject) -> Iterator[None]:
+    """Within, the subject's engine runs, and at the end it did and no other."""
     with engine.using(subject.engine), engine.recording() as ran:
-        found = answers(cell, inputs, state)
+        yield
     assert set(ran) == {subject.engine}
-    return found
+
+
+def on_its_engine(subject: Subject, cell: Any, inputs: Ragged, state: Any) -> Any:
+    """`answers` of the unroll on the subject's engine."""
+    with running_on(subject):
+        return answers(cell, inputs, state)
 
 
 @every_subject
@@ -56,7 +66,7 @@ def test_static_equals_dynamic(subject: Subject, lengths: list[int]) -> None:
 
 
 @every_static
-@lengths_drawn(3)
+@lengths_drawn(5)
 def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = subject.make(), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
@@ -69,12 +79,12 @@ def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subj
 
 
 @every_subject
-@lengths_drawn(3)
+@lengths_drawn(5)
 def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = subject.make(), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(3))
-    with engine.using(subject.engine):
+    with running_on(subject):
         outputs, final = unroll(cell, inputs, state)
         moved, moved_final = unroll(cell, inputs.select(order), select(state, order))
     expected = outputs.select(order)
@@ -84,11 +94,11 @@ def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[
 
 
 @every_subject
-@lengths_drawn(3)
+@lengths_drawn(5)
 def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = subject.make(), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
-    with engine.using(subject.engine):
+    with running_on(subject):
         outputs, final = unroll(cell, inputs, state)
         for row in range(len(lengths)):
             alone, alone_final = unroll(cell, inputs.select([row]), select(state, [row]))
@@ -96,11 +106,11 @@ def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) ->
 
 
 @every_subject
-@lengths_drawn(3)
+@lengths_drawn(5)
 def test_two_pieces_equal_the_whole_when_the_state_is_carried(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = subject.make(), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
-    with engine.using(subject.engine):
+    with running_on(subject):
         whole, final = unroll(cell, inputs, state)
         first, between = unroll(cell, inputs.steps(0, 2), state)
         second, end = unroll(cell, inputs.steps(2, 9), between)
@@ -108,10 +118,41 @@ def test_two_pieces_equal_the_whole_when_the_state_is_carried(subject: Subject, 
 
 
 @every_subject
+def test_gradients_do_not_depend_on_how_a_batch_is_cut_into_micro_batches(subject: Subject) -> None:
+    cell, inputs = subject.make(), batch_of([3, 0, 5, 1, 4, 4], subject.features)
+
+    def gradients(*parts: list[int]) -> list[torch.Tensor]:
+        """Of the sum of squared outputs over all steps, divided by their number, accumulated part by part."""
+        cell.zero_grad()
+        for part in parts:
+            with running_on(subject):
+                outputs = unroll(cell, inputs.select(part)).outputs
+            (outputs.values.square().sum() / inputs.lengths.sum()).backward()
+        return [parameter.grad for parameter in cell.parameters()]
+
+    whole = gradients([0, 1, 2, 3, 4, 5])
+    assert_same(gradients([4, 0], [1], [5, 2, 3]), whole)
+    assert_same(gradients([5], [4], [3], [2], [1], [0]), whole)
+
+
+@every_subject
+def test_a_saved_cell_answers_the_same(subject: Subject, tmp_path: Path) -> None:
+    cell, inputs = subject.make(), batch_of([2, 0, 3], subject.features)
+    save_file(cell.state_dict(), tmp_path / "cell.safetensors")
+    other = COMBINATORS[subject.combinator](CELLS[subject.cell]).double()
+    other.load_state_dict(load_file(tmp_path / "cell.safetensors"))
+    with running_on(subject):
+        expected, got = unroll(cell, inputs), unroll(other, inputs)
+    assert_same(
+        [got.outputs.values, *each(got.final)], [expected.outputs.values, *each(expected.final)], rtol=0, atol=0
+    )
+
+
+@every_subject
 def test_a_length_of_zero_returns_its_initial_state(subject: Subject) -> None:
     cell, inputs = subject.make(), batch_of([2, 0, 3], subject.features)
     state = random_state(cell, inputs)
-    with engine.using(subject.engine):
+    with running_on(subject):
         final = unroll(cell, inputs, state).final
     assert_same(each(select(final, [1])), each(select(state, [1])), rtol=0, atol=0)
 
@@ -123,7 +164,7 @@ def test_gradcheck_passes(subject: Subject) -> None:
     parameters = list(cell.parameters())
 
     def outputs_and_final(values: Any, *_: Any) -> Any:
-        with engine.using(subject.engine):
+        with running_on(subject):
             outputs, final = unroll(cell, inputs.with_values(values), state)
         return (outputs.values, *(leaf for leaf in each(final) if leaf.is_floating_point()))
 
