@@ -128,6 +128,28 @@ CASES = {
         "`Nameless` must name its `gates` and its `State`, as in "
         '`gates = ("forget", "candidate")` and `State = HiddenState`',
     ),
+    "gates in one string": (
+        lambda: type("Mumbled", (GatedCell,), {"gates": "forget candidate", "State": HiddenState}),
+        CellError,
+        '`gates` of `Mumbled` must be a tuple of different names, as in `("forget", "candidate")`, '
+        "but is 'forget candidate'",
+    ),
+    "a gate that is named twice": (
+        lambda: type("Echo", (GatedCell,), {"gates": ("forget", "forget"), "State": HiddenState}),
+        CellError,
+        '`gates` of `Echo` must be a tuple of different names, as in `("forget", "candidate")`, '
+        "but is ('forget', 'forget')",
+    ),
+    "a hidden gate that is none": (
+        lambda: type("Lost", (GatedCell,), {"gates": ("a",), "hidden_gates": ("b",), "State": HiddenState}),
+        CellError,
+        "`hidden_gates` of `Lost` must be among its gates ['a'], but names ['b']",
+    ),
+    "a state that is no NamedTuple": (
+        lambda: type("Stateless", (GatedCell,), {"gates": ("a",), "State": tuple}),
+        CellError,
+        "`State` of `Stateless` must be a NamedTuple class, but is <class 'tuple'>",
+    ),
     "dropout without a seed": (
         lambda: unroll(Stack(Dropout(0.5), cells.GRU(8, 4)), BATCH),
         RandomnessError,

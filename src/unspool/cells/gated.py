@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unspool.cells.base import Cell, Step
+from unspool.cells.projection import RecurrentMap
 from unspool.cells.stepper import GatedStepper, Product
 from unspool.errors import CellError, StateError
 from unspool.state import State, described, exportable
@@ -79,8 +80,11 @@ class GatedCell(Cell):
         if "gates" in cls.__dict__ and "hidden_gates" not in cls.__dict__:
             cls.hidden_gates = cls.gates
         if "State" in cls.__dict__:
+            if not hasattr(cls.State, "_fields"):
+                raise CellError(f"`State` of `{cls.__name__}` must be a NamedTuple class, but is {cls.State!r}")
             exportable(cls.State)
         if hasattr(cls, "gates"):
+            _check_names(cls)
             cls._from_input = namedtuple("FromInput", cls.gates)  # type: ignore[misc]
             cls._from_hidden = namedtuple("FromHidden", cls.hidden_gates)  # type: ignore[misc]
 
@@ -133,7 +137,8 @@ class GatedCell(Cell):
         if self.bias_hidden is not None:
             self.bias_hidden.zero_()
         for part in self.children():
-            part.reset_parameters()  # type: ignore[operator]
+            if isinstance(part, (RecurrentMap, nn.LayerNorm)):
+                part.reset_parameters()
 
     def _by_gate(self, tensor: Tensor, dim: int, gates: tuple[str, ...]) -> tuple[Tensor, ...]:
         return tuple(tensor.split([self.widths[gate] for gate in gates], dim))
@@ -218,3 +223,19 @@ class GatedCell(Cell):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
+
+
+def _check_names(cell: type[GatedCell]) -> None:
+    """Raise a `CellError` where the gates that a class names can't be."""
+    for what in ("gates", "hidden_gates"):
+        names = getattr(cell, what)
+        if not isinstance(names, tuple) or len(set(names)) < len(names) or not all(map(str.isidentifier, names)):
+            raise CellError(
+                f"`{what}` of `{cell.__name__}` must be a tuple of different names, as in "
+                f'`("forget", "candidate")`, but is {names!r}'
+            )
+    if unknown := set(cell.hidden_gates) - set(cell.gates):
+        raise CellError(
+            f"`hidden_gates` of `{cell.__name__}` must be among its gates {list(cell.gates)}, "
+            f"but names {sorted(unknown)}"
+        )
