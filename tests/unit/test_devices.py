@@ -26,6 +26,7 @@ from unspool import (
     randomness,
     unroll,
 )
+from unspool.state import leaves
 
 CELLS = ["Elman", "GRU", "LSTM", "ProjectedLSTM", "PeepholeLSTM", "MinGRU", "ConvLSTM"]
 LENGTHS = [3, 0, 2]
@@ -68,6 +69,12 @@ def test_engines_keep_to_the_device_of_the_values(name: str, ran: str) -> None:
     assert recorded == [ran]
     assert outputs.values.device.type == final[0].device.type == "meta"
     assert outputs.lengths.device.type == "cpu"
+
+
+def test_states_of_a_stack_begin_where_its_weights_are() -> None:
+    stack = Stack(Dropout(0.3), cells.GRU(3, 4)).to("meta")
+    assert {leaf.device.type for _, leaf in leaves(stack.initial_state(2))} == {"meta"}
+    assert {leaf.device.type for _, leaf in leaves(stack.initial_state(2, device="cpu"))} == {"cpu"}
 
 
 LAYERS = {

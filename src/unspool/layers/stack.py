@@ -43,6 +43,8 @@ class Stack(Cell):
     def initial_state(
         self, batch_size: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> State:
+        if device is None:  # a layer without weights follows those that have some
+            device = next((parameter.device for parameter in self.parameters()), None)
         return tuple(cell.initial_state(batch_size, device=device, dtype=dtype) for cell in self.cells)  # type: ignore[operator]
 
     def initial_state_for(self, inputs: Ragged | Padded) -> State:
