@@ -262,8 +262,13 @@ class Ragged:
         """The values on another device or of another dtype, as `Tensor.to`; lengths and ids stay on the CPU."""
         return self.map(lambda values: values.to(*args, **kwargs))
 
+    def __getstate__(self) -> dict[str, Tensor]:
+        """What is pickled and copied: the index tables are made again where they are needed."""
+        return {"values": self.values, "lengths": self.lengths, "ids": self.ids}
+
     def __repr__(self) -> str:
         return f"Ragged(values={tuple(self.values.shape)}, lengths={self.lengths.tolist()})"
 
 
 torch.export.register_dataclass(Ragged, serialized_type_name="unspool.Ragged")
+torch.serialization.add_safe_globals([Ragged])

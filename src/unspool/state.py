@@ -26,13 +26,14 @@ _NO_LEAF = "`{}` must be a tensor, a `Ragged`, or a tuple, list or dict of them,
 
 
 def exportable(cls: type[Named]) -> type[Named]:
-    """Decorate a NamedTuple so that programs which take or give it can be saved by `torch.export.save`.
+    """Decorate a NamedTuple so that `torch.save` and `torch.export.save` keep it, and what holds it.
 
     Every `State` of a `GatedCell` is decorated by itself.
     """
     if cls not in _pytree.SUPPORTED_SERIALIZED_TYPES:
         # The only door to it in torch 2.13 bears an underscore.
         _pytree._register_namedtuple(cls, serialized_type_name=f"{cls.__module__}.{cls.__qualname__}")
+        torch.serialization.add_safe_globals([cls])
     return cls
 
 

@@ -68,6 +68,8 @@ class GatedCell(Cell):
     """The gates, in the order of the rows of `weight_input`."""
     hidden_gates: ClassVar[tuple[str, ...]]
     """The gates that `weight_hidden` feeds: all of them, unless the class says otherwise."""
+    recurrent: ClassVar[bool] = True
+    """Whether gates see the hidden state at all."""
     State: ClassVar[Any]
     """The state: a NamedTuple class."""
     initial_bias: ClassVar[Mapping[str, float]] = {}
@@ -77,8 +79,12 @@ class GatedCell(Cell):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "forward" in cls.__dict__:
+            raise CellError(
+                f"`{cls.__name__}` must write its step as `update`, but defines `forward`, which no unroll asks"
+            )
         if "gates" in cls.__dict__ and "hidden_gates" not in cls.__dict__:
-            cls.hidden_gates = cls.gates
+            cls.hidden_gates = cls.gates if cls.recurrent else ()
         if "State" in cls.__dict__:
             if not hasattr(cls.State, "_fields"):
                 raise CellError(f"`State` of `{cls.__name__}` must be a NamedTuple class, but is {cls.State!r}")

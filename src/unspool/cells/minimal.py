@@ -15,7 +15,7 @@ class LinearCell(GatedCell):
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
-    hidden_gates: ClassVar[tuple[str, ...]] = ()
+    recurrent = False
     State = HiddenState
 
     def coefficients(self, from_input: Gates) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,6 @@ class MinGRU(LinearCell):
     """
 
     gates = ("update", "candidate")
-    hidden_gates = ()
 
     def coefficients(self, from_input: Gates) -> tuple[Tensor, Tensor]:
         update = torch.sigmoid(from_input.update)
@@ -70,7 +69,6 @@ class MinLSTM(LinearCell):
     """
 
     gates = ("input", "forget", "candidate")
-    hidden_gates = ()
     initial_bias = {"forget": 1.0}
 
     def coefficients(self, from_input: Gates) -> tuple[Tensor, Tensor]:

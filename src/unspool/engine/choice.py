@@ -97,8 +97,13 @@ def choose(cell: Cell, inputs: Ragged) -> str:
     """The name of the engine that runs this cell over these inputs: the forced one, or the fastest that can.
 
     Raises:
-        EngineError: the forced one can't.
+        EngineError: the forced one can't; or a cell of several, such as a `Stack`, for which there is no one engine.
     """
+    if type(cell).over_time is not Cell.over_time:
+        raise EngineError(
+            f"`choose` asks for one recurrence, but `{type(cell).__name__}` runs its parts one by one; ask for a part, "
+            "or see what ran: `with unspool.engine.recording() as ran:`"
+        )
     forced = _forced.get()
     if forced is None:
         names = _PREFERENCE.get(inputs.device.type, ("reference",))

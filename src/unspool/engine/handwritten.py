@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from unspool.cells.base import Cell
 from unspool.cells.elman import Elman
@@ -18,6 +17,7 @@ from unspool.cells.gated import GatedCell, HiddenState
 from unspool.cells.gru import GRU
 from unspool.engine import torch_kernels
 from unspool.engine.ends import own_ends
+from unspool.errors import EngineError
 from unspool.ragged import Ragged
 from unspool.state import State
 
@@ -56,6 +56,15 @@ def _before(outputs: Tensor, hidden: Tensor, running: list[int]) -> Tensor:
     return torch.cat([hidden, *(earlier[: len(later)] for earlier, later in pairwise(rows))])
 
 
+def _check_once() -> None:
+    """Raise where a gradient is to have a gradient: what is written by hand has none, and would be taken for zero."""
+    if torch.is_grad_enabled():
+        raise EngineError(
+            "engine `handwritten` has no gradients of gradients (`create_graph=True`); unroll inside "
+            '`with unspool.engine.using("reference"):`'
+        )
+
+
 class ElmanLoop(torch.autograd.Function):
     """h_t = φ(x_t + U h_{t-1}), time by time. x: (total, hidden_size) -> (total, hidden_size)"""
 
@@ -73,8 +82,8 @@ class ElmanLoop(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
+        _check_once()
         weight, hidden, outputs = ctx.saved_tensors
         slope = 1 - outputs * outputs if ctx.nonlinearity == "tanh" else (outputs > 0).to(outputs.dtype)
         inward, flowing = torch.empty_like(outputs), torch.zeros_like(hidden)
@@ -109,8 +118,8 @@ class GRULoop(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
+        _check_once()
         weight, hidden, gates, candidates, outputs = ctx.saved_tensors
         size, before = hidden.shape[1], _before(outputs, hidden, ctx.running)
         reset, update, from_hidden = gates.split(size, 1)

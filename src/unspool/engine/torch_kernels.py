@@ -1,6 +1,8 @@
 """PyTorch's own recurrent kernels, called with a cell's weights."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -25,9 +27,19 @@ _A_STEP = ("project_input", "project_hidden", "advance", "updated", "update", "g
 def kernel(cell: Cell) -> Any:
     """PyTorch's function that computes what this cell does, or None: a subclass that changes a step has none."""
     for known, make in _KERNELS.items():
-        if all(getattr(type(cell), part, None) == getattr(known, part) for part in _A_STEP):
+        if _as_wide_as_torch(cell) and all(getattr(type(cell), part, None) == getattr(known, part) for part in _A_STEP):
             return make(cell)
     return None
+
+
+def _as_wide_as_torch(cell: Cell) -> bool:
+    """Whether every gate and field has the hidden size, but for a projection's output."""
+    if not isinstance(cell, GatedCell):
+        return False
+    return all(
+        width == cell.hidden_size or (name == "hidden" and isinstance(cell, ProjectedLSTM))
+        for name, width in cell.widths.items()
+    )
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
@@ -51,6 +63,16 @@ def weights(cell: GatedCell) -> list[Tensor]:
     return [weight for weight in found if weight is not None]
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without two warnings of PyTorch's that say nothing a user could do."""
+    with warnings.catch_warnings():
+        # cuDNN would rather have all weights in one block; copying them into one costs about the same each time.
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+        yield
+
+
 def call(
     cell: GatedCell, values: Tensor, running: Tensor | None, state: State, parameters: list[Tensor]
 ) -> tuple[Tensor, State]:
@@ -65,10 +87,7 @@ def call(
     before = initial if isinstance(cell, LSTM) else initial[0]
     biased, layers, dropout, bidirectional = cell.bias, 1, 0.0, False
     options: list[Any] = [parameters, biased, layers, dropout, torch.is_grad_enabled(), bidirectional]
-    with warnings.catch_warnings():
-        # cuDNN would rather have all weights in one block; copying them into one costs about the same each time.
-        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
-        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+    with _quiet() if values.is_cuda or isinstance(cell, ProjectedLSTM) else nullcontext():
         if running is None:
             outputs, *final = kernel(cell)(values, before, *options, False)
         else:

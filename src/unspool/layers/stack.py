@@ -34,7 +34,7 @@ class Stack(Cell):
             raise CellError("`Stack` must hold at least one cell, but got none")
         check_cells("`Stack` must hold cells, but got", *cells)
         self.cells = nn.ModuleList(cells)
-        self.input_size = cells[0].input_size
+        self.input_size, self.output_size = cells[0].input_size, getattr(cells[-1], "output_size", None)
         number_layers(self)
 
     def _pairs(self, state: State) -> list[tuple[Cell, State]]:
@@ -102,8 +102,9 @@ class Residual(Cell):
         super().__init__()
         self.cell = cell
         self.input_size = cell.input_size
-        width = getattr(cell, "output_size", cell.input_size)
-        if width != cell.input_size:
+        self.output_size = cell.input_size
+        width = getattr(cell, "output_size", None)
+        if None not in (width, cell.input_size) and width != cell.input_size:
             raise CellError(
                 f"`Residual` must hold a cell of equal input and output, but `{cell}` makes {width} of "
                 f"{cell.input_size} features"

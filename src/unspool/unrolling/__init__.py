@@ -6,10 +6,10 @@ import torch
 
 from unspool.cells.base import Cell, check_cells
 from unspool.engine.torch_kernels import autocast_dtype
-from unspool.errors import BatchError
+from unspool.errors import BatchError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
-from unspool.state import State, check_batch_size, exportable
+from unspool.state import State, check_batch_size, exportable, leaves
 from unspool.unrolling.dynamic import unroll_dynamic
 from unspool.unrolling.pieces import Each, unroll_pieces
 from unspool.unrolling.static import unroll_static
@@ -53,7 +53,7 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
 
     Raises:
         BatchError: inputs of another width or dtype than the cell's.
-        StateError: a state of another batch size or structure.
+        StateError: a state of another batch size, structure or dtype.
         CellError: something that is no cell.
         EngineError: the engine that `unspool.engine.using` forces can't run the cell.
 
@@ -69,8 +69,7 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
     _check(cell, inputs)
     if state is None:
         state = cell.initial_state_for(inputs)
-    check_batch_size(state, inputs.batch_size)
-    cell.check_state(state)
+    _check_state(cell, inputs, state)
     whole: Any = unroll_dynamic if isinstance(inputs, Ragged) else unroll_static
     if isinstance(inputs, Ragged) and torch.compiler.is_compiling():
         whole = torch.compiler.disable(unroll_dynamic, reason="its steps depend on the lengths")
@@ -101,3 +100,17 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
             f"`inputs` must be of the dtype of `{cell}` ({weight.dtype}), but is of {inputs.values.dtype}; "
             f"use `inputs.to({weight.dtype})`, or `cell.to({inputs.values.dtype})`, or `torch.autocast`"
         )
+
+
+def _check_state(cell: Cell, inputs: Ragged | Padded, state: State) -> None:
+    check_batch_size(state, inputs.batch_size)
+    cell.check_state(state)
+    if autocast_dtype(inputs.device) is not None or not inputs.values.is_floating_point():
+        return
+    for name, leaf in leaves(state):
+        dtype = (leaf.values if isinstance(leaf, Ragged) else leaf).dtype
+        if dtype.is_floating_point and dtype != inputs.values.dtype:
+            raise StateError(
+                f"`state` must be of the dtype of `inputs` ({inputs.values.dtype}), but `{name}` is of {dtype}; "
+                f"use `unspool.state.to(state, dtype={inputs.values.dtype})`"
+            )
