@@ -63,7 +63,7 @@ class Ragged:
                 f"`lengths` must sum to `len(values)` ({len(self.values)}), but sums to {int(lengths.sum())}; "
                 "use `Ragged.from_padded` if rows hold padding"
             )
-        object.__setattr__(self, "lengths", lengths)
+        object.__setattr__(self, "lengths", lengths.clone())  # the index tables must not change with someone's tensor
         object.__setattr__(self, "ids", as_ids(self.ids, lengths))
 
     @cached_property

@@ -60,6 +60,9 @@ class Draws(NamedTuple):
 def using(*, seed: int, step: int) -> Iterator[None]:
     """Within, random masks are those of this seed and this step of training.
 
+    What is computed again in backward (`torch.utils.checkpoint`) draws again: call `backward` within as well. A new
+    thread starts without.
+
     Args:
         seed: the run's.
         step: the number of the optimiser's step: micro-batches of one step share it.
@@ -74,8 +77,8 @@ def using(*, seed: int, step: int) -> Iterator[None]:
 def number_layers(model: nn.Module) -> None:
     """Give every layer of a model that draws its own number, in the order of `named_modules`.
 
-    The model's builder calls this once, so that two dropout layers of one model draw different masks; combinators
-    that hold several layers do so for theirs.
+    `Stack`, `Bidirectional` and `Layers` call this for what they hold. A model that holds several of those calls it
+    once for all, at the end of its `__init__`: `number_layers(self)`; else their dropout layers draw the same masks.
     """
     drawing = [module for module in model.modules() if isinstance(module, Drawing)]
     for number, module in enumerate(drawing):

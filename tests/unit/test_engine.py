@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from unspool import GatedCell, Ragged, Stack, cells, engine, unroll
 from unspool.engine import rectangles
 from unspool.engine.choice import ENGINES
+from unspool.errors import EngineError
 from unspool.layout import Layout
 from unspool.state import map_leaves
 
@@ -174,3 +175,105 @@ def test_saturated_gates_pass_through_padding_untouched() -> None:
     with engine.using("reference"):
         plain = unroll(cell, inputs)
     torch.testing.assert_close(fast.final, plain.final)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["MinGRU", "LSTM", "GRU", "PeepholeLSTM"])
+def test_what_is_not_finite_in_one_sequence_stays_there(name: str, bad: float) -> None:
+    cell = getattr(cells, name)(3, 4).double()
+    lengths = [20, 1, 0, 17, 40, 3]
+    clean = batch(lengths)
+    for ran, refusal in engine.explain(cell, clean).items():
+        for row, time in ((0, 19), (0, 0), (3, 5), (4, 39)):
+            if refusal is not None:
+                continue
+            values = clean.values.clone()
+            values[int(clean.offsets[row]) + time] = bad
+            poisoned = clean.with_values(values.requires_grad_())
+            others = [other for other in range(len(lengths)) if other != row]
+            with engine.using(ran):
+                outputs, expected = unroll(cell, poisoned).outputs, unroll(cell, clean).outputs
+            torch.testing.assert_close(outputs.select(others).values, expected.select(others).values)
+            gradient = torch.autograd.grad(outputs.select(others).values.sum(), values)[0]
+            assert poisoned.with_values(gradient).select(others).values.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", ["one number", "one a feature", "one a step", "all"])
+def test_coefficients_of_a_linear_cell_may_broadcast(shape: str) -> None:
+    class Leaky(cells.LinearCell):
+        gates = ("input",)
+
+        def __init__(self) -> None:
+            super().__init__(3, 4)
+            self.decay = torch.nn.Parameter(torch.tensor([0.5]) if shape == "one number" else torch.rand(4))
+
+        def coefficients(self, from_input):
+            if shape == "one a step":
+                return torch.sigmoid(from_input.input[:, :1]), from_input.input
+            return (self.decay.expand_as(from_input.input) if shape == "all" else self.decay), from_input.input
+
+    torch.manual_seed(0)
+    cell, inputs = Leaky().double(), batch([3, 0, 4])
+    assert cell.weight_hidden is None
+    found = {}
+    for name in ("scan", "reference"):
+        with engine.using(name):
+            outputs, final = unroll(cell, inputs)
+        loss = outputs.values.square().sum() + final.hidden.sum()
+        found[name] = [outputs.values, *torch.autograd.grad(loss, [cell.weight_input, cell.decay], allow_unused=True)]
+    torch.testing.assert_close(found["scan"], found["reference"])
+
+
+def test_a_cell_of_other_widths_is_not_taken_for_torchs() -> None:
+    class Narrow(cells.LSTM):
+        def __init__(self) -> None:
+            GatedCell.__init__(self, 3, 4, widths={"forget": 1})
+
+    assert engine.choose(Narrow().double(), batch([2])) == "reference"
+
+
+def test_a_combinator_has_no_one_engine() -> None:
+    with pytest.raises(EngineError) as error:
+        engine.choose(Stack(cells.LSTM(3, 4)), batch([2]))
+    assert str(error.value) == (
+        "`choose` asks for one recurrence, but `Stack` runs its parts one by one; ask for a part, "
+        "or see what ran: `with unspool.engine.recording() as ran:`"
+    )
+
+
+@pytest.mark.parametrize("name", ["GRU", "Elman"])
+def test_gradients_of_gradients_are_refused_by_hand_and_right_on_the_plain_loop(name: str) -> None:
+    cell = getattr(cells, name)(3, 4).double()
+    inputs = batch([2, 3]).values.requires_grad_()
+    outputs = unroll(cell, Ragged(inputs, [2, 3])).outputs.values
+    with pytest.raises(EngineError) as error:
+        torch.autograd.grad(outputs.sum(), inputs, create_graph=True)
+    assert str(error.value) == (
+        "engine `handwritten` has no gradients of gradients (`create_graph=True`); unroll inside "
+        '`with unspool.engine.using("reference"):`'
+    )
+    with engine.using("reference"):
+        assert torch.autograd.gradgradcheck(lambda x: unroll(cell, Ragged(x, [2, 3])).outputs.values, inputs)
+
+
+def test_scans_have_gradients_of_gradients() -> None:
+    cell = cells.MinGRU(3, 4).double()
+    inputs = batch([2, 20]).values.requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: unroll(cell, Ragged(x, [2, 20])).outputs.values, inputs)
+
+
+def test_a_parametrised_weight_is_computed_once_an_unroll_and_trained() -> None:
+    class Counted(torch.nn.Module):
+        calls = 0
+
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            Counted.calls += 1
+            return 2 * weight
+
+    for name in ("LSTM", "GRU", "PeepholeLSTM"):
+        cell = getattr(cells, name)(3, 4).double()
+        torch.nn.utils.parametrize.register_parametrization(cell, "weight_hidden", Counted())
+        Counted.calls = 0
+        unroll(cell, batch([5, 9])).outputs.values.sum().backward()
+        assert Counted.calls == 1
+        assert cell.parametrizations.weight_hidden.original.grad.any()

@@ -128,6 +128,17 @@ CASES = {
         "`Nameless` must name its `gates` and its `State`, as in "
         '`gates = ("forget", "candidate")` and `State = HiddenState`',
     ),
+    "a state of another dtype": (
+        lambda: unroll(LSTM, BATCH, LSTM.initial_state(3, dtype=torch.float64)),
+        StateError,
+        "`state` must be of the dtype of `inputs` (torch.float32), but `state.hidden` is of torch.float64; "
+        "use `unspool.state.to(state, dtype=torch.float32)`",
+    ),
+    "a gated cell with a step of its own": (
+        lambda: type("Wilful", (cells.LSTM,), {"forward": lambda self, x, state: (x, state)}),
+        CellError,
+        "`Wilful` must write its step as `update`, but defines `forward`, which no unroll asks",
+    ),
     "gates in one string": (
         lambda: type("Mumbled", (GatedCell,), {"gates": "forget candidate", "State": HiddenState}),
         CellError,

@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from unspool import Bidirectional, Dropout, Padded, Ragged, Residual, Stack, Zoneout, cells, unroll
+from unspool import Bidirectional, Cell, Dropout, Padded, Ragged, Residual, Stack, Zoneout, cells, unroll
 
-# Dynamo looks at `.grad` of tensors that it traces.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+# Of torch itself: Dynamo looks at `.grad` of tensors that it traces, and export imports deprecated parts of torch.jit.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"),
+]
 
 MODELS = {
     "LSTM": lambda: cells.LSTM(3, 4),
@@ -49,6 +52,34 @@ def test_a_static_unroll_is_exported_and_runs_at_other_batch_sizes_lengths_and_w
         for size in ((7, 5), (1, 5), (4, 9), (2, 1)):
             given = rectangle(*size)
             torch.testing.assert_close(program(given), model(given))
+
+
+def test_a_program_of_symbolic_width_gives_no_gradient_rather_than_half_of_one() -> None:
+    batch, time = torch.export.Dim("batch", min=1), torch.export.Dim("time", min=1)
+    shapes = [[{0: batch, 1: time}, {0: batch}, {0: batch}]]
+    exported = torch.export.export(Program(cells.GRU(3, 4)), (rectangle(3, 5),), dynamic_shapes=shapes)
+    assert not exported.module()(rectangle(3, 8))[0].requires_grad
+
+
+class Total(Cell):
+    """A cell that is not gated."""
+
+    input_size = 3
+
+    def initial_state(self, batch_size, *, device=None, dtype=None):
+        return torch.zeros(batch_size, 3, device=device, dtype=dtype)
+
+    def forward(self, x, state):
+        return state + x, state + x
+
+
+def test_a_cell_of_ones_own_is_exported_too() -> None:
+    batch, time = torch.export.Dim("batch", min=1), torch.export.Dim("time", min=1)
+    model = Program(Total()).eval()
+    shapes = [[{0: batch, 1: time}, {0: batch}, {0: batch}]]
+    program = torch.export.export(model, (rectangle(3, 5),), dynamic_shapes=shapes).module()
+    given = rectangle(4, 9)
+    torch.testing.assert_close(program(given), model(given))
 
 
 def test_a_program_of_fixed_width_is_plain_operations_alone() -> None:

@@ -1,6 +1,8 @@
 """`Ragged` holds sequences one after another: each method does to every sequence what a loop over them would do."""
 
+import copy
 import dataclasses
+import pickle
 from itertools import pairwise
 
 import pytest
@@ -414,3 +416,22 @@ class TestPytree:
         _, structure = pytree.tree_flatten(batch)
         names = pytree.tree_unflatten(["values", "lengths", "ids"], structure)
         assert pytree.tree_leaves(names) == ["values", "lengths", "ids"]
+
+
+def test_a_batch_is_pickled_copied_and_saved_without_its_tables(tmp_path):
+    batch = Ragged(torch.randn(5000, 1), [5] * 1000, torch.arange(1000) * 3)
+    before = len(pickle.dumps(batch))
+    assert batch.layout.time_major.shape == (5000,)
+    assert len(pickle.dumps(batch)) == before
+    torch.save(batch, tmp_path / "batch.pt")
+    for other in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch), torch.load(tmp_path / "batch.pt")):
+        assert torch.equal(other.values, batch.values)
+        assert torch.equal(other.ids, batch.ids)
+        assert torch.equal(other.layout.time_major, batch.layout.time_major)
+
+
+def test_a_batch_does_not_change_with_the_lengths_it_was_made_from():
+    lengths = torch.tensor([2, 3])
+    batch = Ragged(torch.arange(5.0), lengths)
+    lengths[0] = 5
+    assert batch.lengths.tolist() == [2, 3]

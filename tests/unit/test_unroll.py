@@ -160,5 +160,8 @@ def test_each_must_return_the_same_for_every_stretch() -> None:
         unroll(cell, inputs, each=lambda outputs, stretch: "loss")
     assert str(error.value) == message + "str"
     with pytest.raises(BatchError) as error:
+        unroll(cell, inputs, each=lambda outputs, stretch: outputs if stretch.start else outputs.values.sum())
+    assert str(error.value) == message + "Ragged and Tensor"
+    with pytest.raises(BatchError) as error:
         unroll(cell, inputs, each=lambda outputs, stretch: {} if stretch.start else {"loss": outputs.values.sum()})
     assert str(error.value) == message + "dict"

@@ -80,8 +80,8 @@ class Cell(nn.Module):
     def stepper(self, batch_size: int) -> Step:
         """This cell for many single steps without gradients, as in decoding and streaming.
 
-        What can be prepared once is: the stepper keeps the weights as they are now. One more step is
-        `output, state = step(x, state)`.
+        One more step is `output, state = step(x, state)`. What can be prepared once is: a gated cell's stepper keeps
+        the weights as they are now.
         """
         return torch.no_grad()(self)
 

@@ -24,7 +24,7 @@ class Product:
         self.result = self._transposed.new_empty(rows, len(weight))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.addmm(self._bias, x, self._transposed, out=self.result)
+        return torch.addmm(self._bias, x.to(self.result.dtype), self._transposed, out=self.result)
 
 
 class GatedStepper:

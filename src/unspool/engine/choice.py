@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from torch.nn.utils import parametrize
+
 from unspool.cells.base import Cell, empty_like_step
 from unspool.engine import handwritten, packed, rectangles, reference, scan
 from unspool.errors import EngineError
@@ -121,7 +123,8 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     record(name)
     if inputs.layout.total == 0:
         return _no_step(cell, inputs, state), state
-    return ENGINES[name].run(cell, inputs, state)
+    with parametrize.cached():  # a weight under a parametrisation is computed once, not at every step
+        return ENGINES[name].run(cell, inputs, state)
 
 
 def _no_step(cell: Cell, inputs: Ragged, state: State) -> Ragged:

@@ -101,8 +101,8 @@ def _one_after_another(decay: Tensor, addition: Tensor, starts: Tensor) -> tuple
     """
     reach, states, cut = decay.clone(), addition.clone(), starts.clone()
     for step in range(1, states.shape[1]):
-        start = starts[:, step]
-        states[:, step].addcmul_(reach[:, step], states[:, step - 1].masked_fill(start, 0.0))
+        carried = reach[:, step] * states[:, step - 1]
+        states[:, step].add_(carried.masked_fill_(starts[:, step], 0.0))
         reach[:, step].mul_(reach[:, step - 1])
         cut[:, step].logical_or_(cut[:, step - 1])
     return reach, states, cut

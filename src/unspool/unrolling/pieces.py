@@ -31,6 +31,8 @@ def unroll_pieces(whole: Whole, cell: Cell, inputs: Ragged | Padded, state: Stat
 def _gathered(results: list[Any]) -> Any:
     """Sequences joined in time, numbers added up, in the structure that every stretch's result has."""
     first = results[0]
+    if any(_keys(result) != _keys(first) for result in results):
+        raise _unlike(results)
     if isinstance(first, Ragged):
         return Ragged.join(results)
     if isinstance(first, Padded):
@@ -38,13 +40,10 @@ def _gathered(results: list[Any]) -> Any:
         return Padded(torch.cat([result.values for result in results], 1), lengths, first.ids)
     if isinstance(first, (Tensor, int, float)):
         return sum(results[1:], start=first)
-    if all(result is None for result in results):
+    if first is None:
         return None
-    if not isinstance(first, (tuple, list, dict)) or any(_keys(result) != _keys(first) for result in results):
-        raise BatchError(
-            "`each` must return tensors, numbers or sequences, or a tuple, list or dict of them, the same for every "
-            f"stretch of time, but returned {' and '.join(sorted({type(result).__name__ for result in results}))}"
-        )
+    if not isinstance(first, (tuple, list, dict)):
+        raise _unlike(results)
     if isinstance(first, dict):
         return {key: _gathered([result[key] for result in results]) for key in first}
     parts = [_gathered(list(part)) for part in zip(*results, strict=True)]
@@ -53,4 +52,13 @@ def _gathered(results: list[Any]) -> Any:
 
 def _keys(result: Any) -> Any:
     """What tells one structure from another: its type, and its keys or how many parts it has."""
-    return type(result), result.keys() if isinstance(result, dict) else len(result) if hasattr(result, "__len__") else 0
+    if isinstance(result, dict):
+        return type(result), result.keys()
+    return type(result), len(result) if isinstance(result, (tuple, list)) else None
+
+
+def _unlike(results: list[Any]) -> BatchError:
+    return BatchError(
+        "`each` must return tensors, numbers or sequences, or a tuple, list or dict of them, the same for every "
+        f"stretch of time, but returned {' and '.join(sorted({type(result).__name__ for result in results}))}"
+    )

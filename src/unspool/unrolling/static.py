@@ -20,7 +20,9 @@ def unroll_static(cell: Cell, inputs: Padded, state: State) -> tuple[Padded, Sta
     if known is not None:
         return known  # type: ignore[return-value]
     values = inputs.masked().values
-    from_input = cell.project_input(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+    from_input = values
+    if type(cell).project_input is not Cell.project_input:
+        from_input = cell.project_input(values.flatten(0, 1)).unflatten(0, values.shape[:2])
     loop = _scanned if _symbolic(values.shape[1]) else _written_out
     outputs, final = loop(cell, from_input, inputs.mask, state)
     return inputs.with_values(outputs), final
@@ -57,7 +59,8 @@ def _scanned(cell: Cell, from_input: Tensor, mask: Tensor, state: State) -> tupl
     """The same steps as one node of an exported program, which runs at any number of them, for inference.
 
     Of `scan`, in torch 2.13: it takes flat tensors as its carry and refuses one that is an output as well; where the
-    carry holds whole numbers its gradient fails an assertion, and chained scans gave wrong gradients, so it has none.
+    carry holds whole numbers its gradient fails an assertion, and chained scans gave wrong gradients. So what comes
+    out has no gradient, rather than some of it.
     """
     initial, structure = tree_flatten(state)
 
@@ -65,8 +68,7 @@ def _scanned(cell: Cell, from_input: Tensor, mask: Tensor, state: State) -> tupl
         output, new = _step(cell, *column, tree_unflatten(carry, structure))
         return [leaf.clone() for leaf in tree_flatten(new)[0]], output
 
+    columns = (from_input.detach().transpose(0, 1), mask.t())
     with torch.no_grad():
-        final, outputs = scan(
-            step, [leaf.detach() for leaf in initial], (from_input.detach().transpose(0, 1), mask.t())
-        )
-    return outputs.transpose(0, 1), tree_unflatten(list(final), structure)
+        final, outputs = scan(step, [leaf.detach() for leaf in initial], columns)
+    return outputs.detach().transpose(0, 1), tree_unflatten([leaf.detach() for leaf in final], structure)
