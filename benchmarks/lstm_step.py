@@ -1,14 +1,15 @@
 """One layer over ragged batches, against torch.nn over padded and packed ones.
 
-    python benchmarks/lstm_step.py [--cells LSTM GRU Elman] [--rounds 15] [--seed 0]
+    python benchmarks/lstm_step.py [--cells LSTM GRU Elman] [--engine NAME] [--rounds 15] [--seed 0]
 
 Lengths are uniform in [T/4, T]. `packed` starts from a padded batch and packs it, as one does; `padded` ignores lengths
 and computes the padding; `from padded` is ours from the same padded batch; `ragged` is ours from a `Ragged`, on the
-engine of choice. GF/s count the products of real steps only: forward 2 · gates · hidden · (input + hidden) a step, a
-training step three times that. Ratios are medians of one run over medians of the same run.
+engine of choice or on the one named. GF/s count the products of real steps only: forward 2 · gates · hidden ·
+(input + hidden) a step, a training step three times that. Ratios are medians of one run over medians of the same run.
 """
 
 import argparse
+from contextlib import nullcontext
 
 import torch
 from timing import medians, table
@@ -53,6 +54,7 @@ def measure(kind: str, hidden: int, batch: int, time: int, rounds: int) -> tuple
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--engine", help="ours on this engine, for a cell that it takes")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -62,7 +64,8 @@ def main() -> None:
     rows = []
     for kind in options.cells:
         for hidden, batch, time in SHAPES:
-            seconds, work, ran = measure(kind, hidden, batch, time, options.rounds)
+            with engine.using(options.engine) if options.engine else nullcontext():
+                seconds, work, ran = measure(kind, hidden, batch, time, options.rounds)
             speeds = [f"{work / found:.0f} GF/s" for found in seconds.values()]
             ratios = [f"{seconds[peer] / seconds['ragged']:.2f}x" for peer in ("packed", "padded")]
             rows.append([f"{kind} H{hidden} B{batch} T{time}", ran, *speeds, *ratios])

@@ -277,3 +277,20 @@ def test_a_parametrised_weight_is_computed_once_an_unroll_and_trained() -> None:
         unroll(cell, batch([5, 9])).outputs.values.sum().backward()
         assert Counted.calls == 1
         assert cell.parametrizations.weight_hidden.original.grad.any()
+
+
+def test_recording_ends_with_its_block() -> None:
+    cell, inputs = cells.LSTM(3, 4).double(), batch([2])
+    with engine.recording() as ran:
+        unroll(cell, inputs)
+    unroll(cell, inputs)
+    assert ran == ["rectangles"]
+
+
+def test_autocast_to_float16_takes_the_plain_loop_on_the_cpu() -> None:
+    cell, inputs = cells.LSTM(3, 4), batch([3, 2], dtype=torch.float32)
+    with torch.autocast("cpu", torch.float16):
+        assert engine.choose(cell, inputs) == "reference"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert engine.choose(cell, inputs) == "rectangles"
+        assert engine.choose(cells.GRU(3, 4), inputs) == "rectangles"
