@@ -5,11 +5,18 @@ outputs, final = unspool.unroll(unspool.cells.LSTM(64, 128), batch)
 """
 
 from unspool import cells as cells
+from unspool import data as data
+from unspool import decode as decode
 from unspool import engine as engine
 from unspool import errors as errors
+from unspool import fields as fields
 from unspool import layers as layers
+from unspool import metrics as metrics
+from unspool import models as models
 from unspool import randomness as randomness
+from unspool import recipes as recipes
 from unspool import state as state
+from unspool import training as training
 from unspool.cells import Cell as Cell
 from unspool.cells import GatedCell as GatedCell
 from unspool.layers import Bidirectional as Bidirectional
@@ -24,6 +31,9 @@ from unspool.layers import from_torch as from_torch
 from unspool.layers import to_torch as to_torch
 from unspool.padded import Padded as Padded
 from unspool.ragged import Ragged as Ragged
+from unspool.runs import Run as Run
+from unspool.runs import load as load
+from unspool.runs import train as train
 from unspool.unrolling import Unrolled as Unrolled
 from unspool.unrolling import unroll as unroll
 

@@ -5,7 +5,14 @@
     ├── CellError        (TypeError)     a cell that breaks the contract of `Cell`
     ├── StateError       (ValueError)    a state that does not belong to the cell or the batch
     ├── EngineError      (RuntimeError)  an engine that is unknown, or cannot run what it was given
-    └── RandomnessError  (RuntimeError)  a random draw without a seed and a step to draw it from
+    ├── RandomnessError  (RuntimeError)  a random draw without a seed and a step to draw it from
+    ├── ModelError       (ValueError)    a model asked for with parts that do not fit
+    ├── DecodingError    (ValueError)    a way to decode that can give no sequence
+    ├── FieldError       (ValueError)    a column that can't be turned into tensors, or back
+    ├── DataError        (ValueError)    a file, column or package that can't be read
+    ├── RecipeError      (ValueError)    a recipe with a wrong key or value
+    ├── TrainingError    (RuntimeError)  training that can't go on
+    └── RunError         (RuntimeError)  a run folder or checkpoint that is missing, taken or broken
 
 Every message names its subject in backticks, the rule, what came, and what to do.
 """
@@ -33,3 +40,31 @@ class EngineError(UnspoolError, RuntimeError):
 
 class RandomnessError(UnspoolError, RuntimeError):
     """A random draw without a seed and a step to draw it from."""
+
+
+class ModelError(UnspoolError, ValueError):
+    """A model asked for with parts that do not fit."""
+
+
+class DecodingError(UnspoolError, ValueError):
+    """A way to decode that can give no sequence."""
+
+
+class FieldError(UnspoolError, ValueError):
+    """A column that can't be turned into tensors, or back."""
+
+
+class DataError(UnspoolError, ValueError):
+    """A file, column or package that can't be read."""
+
+
+class RecipeError(UnspoolError, ValueError):
+    """A recipe with a wrong key or value."""
+
+
+class TrainingError(UnspoolError, RuntimeError):
+    """Training that can't go on."""
+
+
+class RunError(UnspoolError, RuntimeError):
+    """A run folder or checkpoint that is missing, taken or broken."""

@@ -124,6 +124,12 @@ def keep(draws: Draws, width: int, rate: float) -> Tensor:
     return _mix_32(bits) >= threshold
 
 
+def uniform(draws: Draws) -> Tensor:
+    """One number from 0 to below 1 for each row's key and position. Draws of (n,) -> (n,) float64"""
+    words = _mix(draws.key + (draws.position + 1) * _GOLDEN)
+    return (words >> 11 & (1 << 53) - 1).double() * 2.0**-53
+
+
 def _low(words: Tensor) -> Tensor:
     """The low 32 bits of 64. int64 -> int32"""
     return ((words & 0xFFFFFFFF) - ((words & 0x80000000) << 1)).to(torch.int32)

@@ -1,0 +1,275 @@
+"""The command line: train, evaluate, predict; recipes, data, doctor.
+
+What is heavy is imported where a command needs it, so that `unspool --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from unspool.errors import DataError, UnspoolError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHUNK = 1024
+"""Inputs predicted at once: enough for batches of like lengths, few enough that a pipe soon gives its first results."""
+
+app = typer.Typer(
+    help="Sequence models from one recipe: train them, measure them, use them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or the path of a YAML file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes, as in train.epochs=3.", show_default=False),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as `unspool train` wrote it.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """What `unspool` runs: exit code 0, 2 for a mistake that a message explains, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    # A script finds its own folder first; one's own cells lie where the command was typed.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    app(args=None if arguments is None else list(arguments))
+
+
+def reported(command: Callable[P, None]) -> Callable[P, None]:
+    """A command whose mistakes are told in one message rather than a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except BrokenPipeError:  # whoever read has seen enough; what is still buffered must not complain at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except UnspoolError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from error
+        except OSError as error:
+            where = f"`{error.filename}`: " if error.filename else ""
+            typer.echo(f"error: {where}{error.strerror or error}", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:  # which older versions of Typer make exit code 1
+            raise typer.Exit(130) from error
+
+    return run
+
+
+@app.command()
+@reported
+def train(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    run: Annotated[Path | None, typer.Option(help="Folder to write; by default a new one under runs/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run; RECIPE may then be its folder.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, over-fit a batch, estimate; no run.")] = False,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the recipe with every default.")] = False,
+) -> None:
+    """Train a model from a recipe."""
+    from unspool import recipes
+
+    if resume and run is None and Path(recipe).is_dir():
+        run, recipe = Path(recipe), str(Path(recipe) / "recipe.yaml")
+    loaded = recipes.load(recipe, overrides or [])
+    if print_config:
+        typer.echo(loaded.to_yaml(), nl=False)
+        return
+    from unspool import runs
+
+    if dry_run:
+        typer.echo(runs.dry_run(loaded))
+        return
+    runs.train(loaded, run or (None if resume else runs.new_folder(Path(recipe).stem)), resume=resume)
+
+
+@app.command()
+@reported
+def evaluate(
+    run: RunFolder,
+    overrides: Overrides = None,
+    part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a metric.")] = False,
+) -> None:
+    """Measure a run by its recipe's metrics."""
+    from unspool import runs
+
+    for score in runs.load(run).evaluate(part, overrides or []):
+        typer.echo(json.dumps(score._asdict(), ensure_ascii=False, default=str) if as_json else str(score))
+
+
+@app.command()
+@reported
+def predict(
+    run: RunFolder,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILES]...", help="One input a line; by default stdin.", show_default=False),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; by default stdout.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    n_best: Annotated[int, typer.Option(min=1, help="Outputs for each input, the best first.")] = 1,
+    scores: Annotated[bool, typer.Option("--scores", help="Put each output's score before it.")] = False,
+    beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept at each step; 1 is greedy.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw at random rather than search.")] = False,
+    temperature: Annotated[float | None, typer.Option(help="Of drawing; implies --sample.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Draw from the k most probable; implies --sample.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw from this much probability; implies --sample.")] = None,
+) -> None:
+    """Outputs for inputs: from files, from stdin, or typed one by one at a terminal."""
+    from unspool import runs
+
+    asked: dict[str, Any] = {"beam": beam, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if sample or given.keys() - {"beam"}:
+        given["sample"] = True
+    loaded = runs.load(run)
+
+    def answers(inputs: list[str]) -> Iterator[str]:
+        for text, prediction in zip(inputs, loaded.predict(inputs, n_best=n_best, **given), strict=True):
+            yield shown(text, prediction, n_best, scores=scores, as_json=as_json)
+
+    if not files and output is None and sys.stdin.isatty():
+        talk(answers)
+        return
+    with writing(output) as stream:
+        for inputs in chunks(lines(files or []), CHUNK):
+            stream.writelines(answers(inputs))
+            stream.flush()
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[IO[str]]:
+    """A file to write, under another name until it is whole, so that nothing is lost that was there; or stdout."""
+    if path is None:
+        yield sys.stdout
+        return
+    device = path.exists() and not path.is_file()
+    part = path if device else path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream
+    if not device:
+        part.replace(path)
+
+
+def shown(text: str, prediction: Any, n_best: int, *, scores: bool, as_json: bool) -> str:
+    """A prediction as the lines that `predict` writes for it.
+
+    Text has a line for each of the n best, after its score and a tab if asked for, and a blank line after the last
+    if n is more than 1. JSON has one object: `{"input": …, "predictions": [{"text": …, "score": …}, …]}`.
+    """
+    found = prediction.n_best if n_best > 1 else [prediction]
+    if as_json:
+        outputs = [{"text": each.text, "score": each.score} for each in found]
+        return json.dumps({"input": text, "predictions": outputs}, ensure_ascii=False) + "\n"
+    rows = [f"{each.score:.4f}\t{each.text}\n" if scores else f"{each.text}\n" for each in found]
+    return "".join(rows) + ("\n" if n_best > 1 else "")
+
+
+def talk(answers: Callable[[list[str]], Iterable[str]]) -> None:
+    """Ask for an input and answer it, until Ctrl-D; a mistake in one is told, and the next may be better."""
+    with suppress(ImportError):  # not on every system
+        import readline  # noqa: F401  (it gives `input` its history)
+    typer.echo("One input a line; Ctrl-D ends.", err=True)
+    while True:
+        try:
+            text = input("> ")
+        except EOFError:
+            typer.echo()
+            return
+        try:
+            for answer in answers([text]):
+                typer.echo(answer, nl=False)
+        except UnspoolError as error:
+            typer.echo(f"error: {error}", err=True)
+
+
+def lines(files: Sequence[Path]) -> Iterator[str]:
+    """The lines of files (plain or .gz), one after the other, or of stdin if there are none, without their ends.
+
+    Raises:
+        DataError: a file that is missing or broken, or a line that is not UTF-8.
+    """
+    from unspool.data.lines import lines as lines_of
+
+    for line in chain.from_iterable(map(lines_of, files)) if files else _stdin():
+        yield line.removesuffix("\n").removesuffix("\r")
+
+
+def _stdin() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            byte = line[error.start]
+            raise DataError(f"stdin, line {number}: a line must be UTF-8, but has the byte 0x{byte:02x}") from error
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of up to `size` items, as they come."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+@app.command()
+@reported
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema, for editors.")] = False,
+) -> None:
+    """The recipes that come with Unspool."""
+    from unspool import recipes as known
+
+    if schema:
+        typer.echo(json.dumps(known.schema(), indent=2, ensure_ascii=False))
+    elif name is not None:
+        typer.echo(known.source(name), nl=False)
+    else:
+        names = known.names()
+        for each in names:
+            typer.echo(f"{each:<{max(map(len, names))}}  {known.load(each).about}")
+
+
+@app.command()
+@reported
+def data(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """What a recipe's data look like: parts, columns, lengths, examples."""
+    from unspool import data as tables
+    from unspool import recipes as known
+
+    loaded = known.load(recipe, overrides or [])
+    found = tables.load(**loaded.data.arguments())
+    found["train"].check_columns(loaded.fields)
+    typer.echo(str(tables.describe(found)))
+
+
+@app.command()
+@reported
+def doctor() -> None:
+    """What this machine has and what is missing: versions, CPU, CUDA, extras, the cache, speed."""
+    from unspool.doctor import examined
+
+    typer.echo(examined())
+
+
+if __name__ == "__main__":
+    main()

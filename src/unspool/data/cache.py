@@ -1,0 +1,84 @@
+"""The cache: what was fetched, converted or encoded once, in folders that are either whole or not there."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from unspool.errors import DataError
+
+_FORMAT = 1  # raised when what an entry holds changes, so that an older one is made again
+_ABANDONED = 24 * 3600  # seconds after which a temporary folder is taken to belong to a process that was killed
+
+
+def home() -> Path:
+    """`$UNSPOOL_CACHE`, or else `~/.cache/unspool`. Nothing in it is needed: it can be deleted at any time."""
+    named = os.environ.get("UNSPOOL_CACHE")
+    return Path(named) if named else Path.home() / ".cache" / "unspool"
+
+
+def key(*identity: Any) -> str:
+    """A name for what these values (plain ones, as of JSON) determine."""
+    text = json.dumps([_FORMAT, *identity], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path | None = None) -> Path:
+    """The folder of an entry, written by `write` if it is not there yet.
+
+    It is written under another name and then renamed, so that a folder of this name is always whole, whatever is
+    interrupted and however many processes write it at once: the first one's stays.
+
+    Args:
+        kind: the folder of entries it belongs to.
+        name: the entry's own, as of `key`.
+        write: fills the empty folder that it is given.
+        within: a folder to use instead of the cache.
+
+    Raises:
+        DataError: no room left on the disk, or no right to write there.
+    """
+    folder = (within or home()) / kind
+    target = folder / name
+    if target.exists():
+        return target
+    temporary = folder / f".{name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    try:
+        temporary.mkdir(parents=True)
+        _sweep(folder)
+        write(temporary)
+        _rename(temporary, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        raise DataError(
+            f"the cache `{within or home()}` can't be written: {error.strerror}; "
+            "make room, or name another folder in the environment variable UNSPOOL_CACHE"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not target.exists():  # else another process was first, and wrote the same
+            raise
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(".*"):
+        try:
+            newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+        except OSError:  # its owner is just done with it
+            continue
+        if time.time() - newest > _ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,191 @@
+"""`Encoded`: the columns of a table as fields encode them, in memory-mapped arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unspool.data import cache
+from unspool.data.batch import Batch
+from unspool.data.growing import GrowingArray
+from unspool.data.tables import Table
+from unspool.errors import DataError, FieldError
+from unspool.ragged import Ragged
+
+_PIECE = 1024  # values encoded at a time
+_LARGEST = 2**31 - 1
+
+
+class Encoder(Protocol):
+    """What is asked of a field: `unspool.fields.Field` is one."""
+
+    @property
+    def shape(self) -> Literal["sequence", "vector"]: ...
+
+    def encode_many(self, values: Sequence[Any], /) -> list[Tensor]: ...
+
+    def encode(self, value: Any, /) -> Tensor: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class Encoded:
+    """Columns of a table, each encoded by its field: lengths to make batches from, and the batches.
+
+    Made by `encode`. Nothing is held in memory but what a batch takes.
+
+    Fields:
+        columns: the names.
+    """
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self.columns = tuple(folders)
+        self._folders = dict(folders)
+        self._values: dict[str, NDArray[Any]] = {}
+        self._lengths: dict[str, NDArray[np.int32]] = {}
+        self._offsets: dict[str, NDArray[np.int64]] = {}
+        self._dtypes: dict[str, torch.dtype] = {}
+        for name, folder in folders.items():
+            about = json.loads((folder / "about.json").read_text())
+            self._dtypes[name] = getattr(torch, about["dtype"])
+            self._values[name] = np.load(folder / "values.npy", mmap_mode="r")
+            if about["shape"] == "sequence":
+                self._lengths[name] = np.load(folder / "lengths.npy", mmap_mode="r")
+                self._offsets[name] = np.load(folder / "offsets.npy", mmap_mode="r")
+        self._rows = len(next(iter(self._lengths.values()), next(iter(self._values.values()), ())))
+
+    def __len__(self) -> int:
+        """The number of examples."""
+        return self._rows
+
+    def lengths(self, column: str) -> NDArray[np.int32]:
+        """(examples,) the number of steps of each sequence of a column, as a memory map."""
+        if column not in self._lengths:
+            raise DataError(
+                f"`{column}` must be a column of sequences to have lengths, but they are {list(self._lengths)}"
+            )
+        return self._lengths[column]
+
+    def batch(self, rows: NDArray[np.int64] | Tensor | Sequence[int]) -> Batch:
+        """The examples of these rows, in their order; the rows are their ids."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.ndim != 1 or (len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self)):
+            raise DataError(f"`rows` must be numbers from 0 to below {len(self)}, but are {wanted.tolist()}")
+        ids = torch.from_numpy(wanted.copy())
+        return Batch({name: self._column(name, wanted, ids) for name in self.columns}, ids)
+
+    def _column(self, name: str, rows: NDArray[np.int64], ids: Tensor) -> Ragged | Tensor:
+        if name not in self._lengths:
+            return self._tensor(name, rows)
+        lengths = self._lengths[name][rows].astype(np.int64)
+        begins = np.cumsum(lengths) - lengths
+        steps = np.arange(int(lengths.sum())) + np.repeat(self._offsets[name][rows] - begins, lengths)
+        return Ragged(self._tensor(name, steps), torch.from_numpy(lengths), ids)
+
+    def _tensor(self, name: str, index: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self._values[name][index])).to(self._dtypes[name])
+
+    def __reduce__(self) -> Any:
+        return Encoded, (self._folders,)  # another process maps the same files
+
+    def __repr__(self) -> str:
+        return f"Encoded({', '.join(self.columns)}: {len(self)} examples)"
+
+
+def encode(table: Table, fields: Mapping[str, Encoder], folder: str | Path | None = None) -> Encoded:
+    """The columns of a table as their fields encode them: once, in bounded memory, then memory-mapped.
+
+    Args:
+        table: the rows.
+        fields: for each column to encode, its fitted field.
+        folder: where to keep the arrays instead of the cache. An array is found again by its field, as `to_json`
+            gives it, and the key of the table.
+
+    Raises:
+        DataError: a column that is not there; vectors or steps of different sizes.
+        FieldError: a value that the field refuses, with its row.
+    """
+    table.check_columns(fields)
+    within = Path(folder) if folder is not None else None
+    folders = {}
+    for name, field in fields.items():
+        key = cache.key("encoded", table.key, name, field.to_json())
+        folders[name] = cache.entry("encoded", key, _Writer(table, name, field), within=within)
+    return Encoded(folders)
+
+
+class _Writer:
+    """Writes one column: values.npy, and for sequences lengths.npy and offsets.npy."""
+
+    def __init__(self, table: Table, column: str, field: Encoder) -> None:
+        self.table, self.column, self.field = table, column, field
+        self.rows = 0
+        self.like: Tensor | None = None
+
+    def __call__(self, folder: Path) -> None:
+        sequence = self.field.shape == "sequence"
+        with (
+            GrowingArray(folder / "values.npy") as values,
+            GrowingArray(folder / "lengths.npy") as lengths,
+            GrowingArray(folder / "offsets.npy") as offsets,
+        ):
+            end = 0
+            for piece in self.table.column(self.column).pieces():
+                for start in range(0, len(piece), _PIECE):
+                    encoded = self._encoded(piece[start : start + _PIECE])
+                    together = torch.cat(encoded) if sequence else torch.stack(encoded)
+                    values.append(self._narrowed(together))
+                    if sequence:
+                        sizes = np.array([len(each) for each in encoded], dtype=np.int32)
+                        lengths.append(sizes)
+                        offsets.append(end + np.cumsum(sizes, dtype=np.int64) - sizes)
+                        end += int(sizes.sum())
+        dtype = str(self.like.dtype if self.like is not None else torch.int64).removeprefix("torch.")
+        (folder / "about.json").write_text(json.dumps({"shape": self.field.shape, "dtype": dtype}))
+
+    def _encoded(self, values: list[Any]) -> list[Tensor]:
+        try:
+            encoded = self.field.encode_many(values)
+        except FieldError:
+            encoded = [self._one(value, self.rows + i) for i, value in enumerate(values)]
+        for i, each in enumerate(encoded):
+            self._check(each, self.rows + i)
+        self.rows += len(values)
+        return encoded
+
+    def _one(self, value: Any, row: int) -> Tensor:
+        try:
+            return self.field.encode(value)
+        except FieldError as error:
+            raise FieldError(f"row {row} of `{self.column}` in {self.table.origin}: {error}") from error
+
+    def _check(self, each: Tensor, row: int) -> None:
+        self.like = each if self.like is None else self.like
+        steps = 1 if self.field.shape == "sequence" else 0
+        if each.dim() < steps:
+            raise DataError(f"row {row} of `{self.column}` must be encoded to (length, *features), but is one number")
+        if each.shape[steps:] != self.like.shape[steps:] or each.dtype != self.like.dtype:
+            what, features = ("steps", "features") if steps else ("a vector", "size")
+            first, this = (f"{tuple(one.shape[steps:])} of {one.dtype}" for one in (self.like, each))
+            raise DataError(
+                f"row {row} of `{self.column}` must be encoded to {what} of the {features} of row 0, {first}, "
+                f"but is {this}"
+            )
+
+    def _narrowed(self, values: Tensor) -> NDArray[Any]:
+        """Whole numbers in half the space: a vocabulary is smaller than 2^31."""
+        array = values.detach().cpu().numpy()
+        if array.dtype != np.int64:
+            return array
+        if array.size and int(abs(array).max()) > _LARGEST:
+            raise DataError(
+                f"`{self.column}` must be encoded to numbers below 2^31, but one is {int(abs(array).max())}"
+            )
+        return array.astype(np.int32)

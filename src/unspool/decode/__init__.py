@@ -1,0 +1,8 @@
+"""From a model's step to whole sequences: greedy, sampling, beam search."""
+
+from unspool.decode.beam import beam_search as beam_search
+from unspool.decode.hypothesis import Constraint as Constraint
+from unspool.decode.hypothesis import Decodable as Decodable
+from unspool.decode.hypothesis import Hypothesis as Hypothesis
+from unspool.decode.rollout import greedy as greedy
+from unspool.decode.rollout import sample as sample

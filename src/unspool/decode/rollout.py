@@ -1,0 +1,153 @@
+"""One sequence for each source: the best next token at each step, or a random one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities
+from unspool.errors import DecodingError
+from unspool.models.encoder import Encoded
+from unspool.randomness import Drawing, Draws, uniform, using
+from unspool.state import select
+from unspool.tokens import END, START
+
+Choose = Callable[[Tensor, Tensor, int], Tensor]
+
+
+def greedy(
+    model: Decodable,
+    encoded: Encoded,
+    *,
+    max_length: int | Tensor,
+    min_length: int = 0,
+    constrain: Constraint | None = None,
+    attention: bool = False,
+) -> list[Hypothesis]:
+    """The most probable next token at each step, until the end token.
+
+    Args:
+        model: in evaluation mode.
+        encoded: the sources, from the model's encoder.
+        max_length: the most tokens, for all sequences or one number each.
+        min_length: the fewest.
+        constrain: which tokens may follow: see `Constraint`.
+        attention: whether to keep where each step looked.
+
+    Returns:
+        One hypothesis a source, in order.
+
+    Raises:
+        DecodingError: a `max_length` out of range, a constraint that forbids everything.
+    """
+    return _rollout(
+        model, encoded, lambda scores, rows, time: scores.argmax(1), max_length, min_length, constrain, attention
+    )
+
+
+def sample(
+    model: Decodable,
+    encoded: Encoded,
+    *,
+    max_length: int | Tensor,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    min_length: int = 0,
+    constrain: Constraint | None = None,
+    attention: bool = False,
+) -> list[Hypothesis]:
+    """A token drawn at each step, until the end token.
+
+    What is drawn depends on the seed, the example's id and the position alone: not on the rest of the batch.
+
+    Args:
+        temperature: log-probabilities are divided by it: towards 0 the best token, 1 the model's own distribution.
+        top_k: draw among the `top_k` most probable tokens.
+        top_p: draw among the most probable tokens that together hold this much probability (Holtzman et al., 2020).
+        seed: another gives other sequences.
+        model, encoded, max_length, min_length, constrain, attention: as for `greedy`.
+
+    Returns:
+        One hypothesis a source, in order; its log-probability is the model's own, at temperature 1.
+
+    Raises:
+        DecodingError: a temperature, `top_k`, `top_p` or `max_length` out of range, a constraint that forbids
+            everything.
+    """
+    if not 0 < temperature < float("inf"):
+        raise DecodingError(
+            f"`temperature` must be above 0 and finite, but is {temperature}; `greedy` takes the best token"
+        )
+    if top_k is not None and top_k < 1:
+        raise DecodingError(f"`top_k` must be at least 1, but is {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise DecodingError(f"`top_p` must be above 0 and at most 1, but is {top_p}")
+    with using(seed=seed, step=0):
+        keys = Drawing().draws_for(encoded.memory.ids, encoded.memory.device, active=True).key
+
+    def choose(scores: Tensor, rows: Tensor, time: int) -> Tensor:
+        best = scores.max(1, keepdim=True).values  # taken away first, so that no temperature makes all of them -inf
+        ranked, tokens = ((scores - best) / temperature).softmax(1).sort(dim=1, descending=True, stable=True)
+        before = ranked.cumsum(1) - ranked
+        out = torch.zeros_like(ranked, dtype=torch.bool)
+        if top_k is not None:
+            out[:, top_k:] = True
+        if top_p is not None:
+            out |= before >= top_p
+        mass = ranked.masked_fill(out, 0).double().cumsum(1)
+        point = uniform(Draws(keys[rows], torch.full_like(rows, time))) * mass[:, -1]
+        place = torch.searchsorted(mass, point.unsqueeze(1), right=True).clamp(max=mass.shape[1] - 1)
+        return tokens.gather(1, place).squeeze(1)
+
+    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention)
+
+
+@torch.no_grad()
+def _rollout(
+    model: Decodable,
+    encoded: Encoded,
+    choose: Choose,
+    max_length: int | Tensor,
+    min_length: int,
+    constrain: Constraint | None,
+    attention: bool,
+) -> list[Hypothesis]:
+    """Each sequence stops on its own: what has ended leaves the batch."""
+    size, device = encoded.memory.batch_size, encoded.memory.device
+    limit = limits(max_length, size).to(device)
+    state, context = model.start(encoded)
+    rows = torch.arange(size, device=device)
+    last = torch.full((size,), START, device=device)
+    prefixes = last.new_zeros(size, 0)
+    total = torch.zeros(size, dtype=torch.float64, device=device)
+    looked: list[Tensor] = []
+    found: list[Hypothesis | None] = [None] * size
+    time = 0
+    while len(rows):
+        decoded, state = model.step(last, state, context)
+        plain, allowed = next_log_probabilities(decoded.output, prefixes, rows, constrain, may_end=time >= min_length)
+        if attention and decoded.weights is not None:
+            looked.append(decoded.weights)
+        last = choose(allowed, rows, time)
+        stopped = time >= limit[rows]
+        ended = last == END
+        total = torch.where(stopped & ~ended, total, total + plain.gather(1, last.unsqueeze(1)).squeeze(1))
+        leaving = ended | stopped
+        for i in leaving.nonzero().flatten().tolist():
+            row, complete = int(rows[i]), bool(ended[i])
+            seen = None
+            if looked:
+                width = int(encoded.memory.lengths[row])
+                seen = torch.stack([step[i, :width] for step in looked[: time + complete]] or [looked[0][i, :0]]).cpu()
+            found[row] = Hypothesis(prefixes[i].cpu(), float(total[i]), float(total[i]), complete, seen)
+        prefixes, time = torch.cat([prefixes, last.unsqueeze(1)], 1), time + 1
+        if bool(leaving.any()):
+            stay = (~leaving).nonzero().flatten()
+            rows, last, prefixes, total, state = (select(part, stay) for part in (rows, last, prefixes, total, state))
+            context = None if context is None else select(context, stay)
+            looked = [step.index_select(0, stay) for step in looked]
+    return [hypothesis for hypothesis in found if hypothesis is not None]

@@ -1,0 +1,9 @@
+"""Fields: columns of a table as tensors, and back."""
+
+from unspool.fields.base import Field as Field
+from unspool.fields.kinds import KINDS as KINDS
+from unspool.fields.kinds import load as load
+from unspool.fields.text import TextField as TextField
+from unspool.tokens import END as END
+from unspool.tokens import START as START
+from unspool.tokens import UNKNOWN as UNKNOWN

@@ -1,0 +1,22 @@
+"""Metrics: how good a model's sequences are, one function each, over well-kept libraries."""
+
+from unspool.metrics.confidence import Interval as Interval
+from unspool.metrics.confidence import confidence as confidence
+from unspool.metrics.edits import exact_match as exact_match
+from unspool.metrics.edits import token_error_rate as token_error_rate
+from unspool.metrics.edits import word_error_rate as word_error_rate
+from unspool.metrics.overlap import bleu as bleu
+from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
+from unspool.metrics.overlap import chrf as chrf
+from unspool.metrics.score import Metric as Metric
+from unspool.metrics.score import Score as Score
+
+METRICS: dict[str, Metric] = {
+    "bleu": bleu,
+    "bleu_lc": bleu_lowercased,
+    "chrf": chrf,
+    "wer": word_error_rate,
+    "per": token_error_rate,
+    "accuracy": exact_match,
+}
+"""Every metric by the name of its `Score`."""

@@ -1,0 +1,26 @@
+"""What training minimises: sums and their weights, never means."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+class Objective(Protocol):
+    """Named terms of a loss. The loss of a step is
+
+        Σ_name scales[name] · (Σ totals[name]) / (Σ weights[name])
+
+    where the inner sums run over everything the step saw, on however many devices and in however many micro-batches: so
+    its gradient does not depend on how the step was cut.
+    """
+
+    scales: Mapping[str, float]
+
+    def weights(self, batch: Any) -> dict[str, float]:
+        """What each term is divided by, such as a number of tokens. It depends on the batch alone."""
+        ...
+
+    def totals(self, batch: Any) -> dict[str, Tensor]:
+        """Each term summed over the batch: scalars, differentiable."""
+        ...

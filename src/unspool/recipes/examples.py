@@ -1,0 +1,102 @@
+"""Of a recipe: where examples come from, and what is in their columns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag, model_validator
+
+from unspool.recipes.section import ImportedSpec, Section, by_kind
+from unspool.recipes.values import Columns, Names, Share, Size
+
+
+class PartsSpec(Section):
+    """Files of each part, inside of `data.path`; a part without any can be cut by `split`."""
+
+    train: Names = ()
+    """File or pattern (`train*.csv`; `train.{column}.gz` for parallel lines), or several, of the training examples."""
+    valid: Names = ()
+    """The same of the examples that choose the best checkpoint."""
+    test: Names = ()
+    """The same of the examples that only `evaluate` sees."""
+
+
+class SplitSpec(Section):
+    """Parts cut by a hash of one column: the same value is always in the same part."""
+
+    by: str
+    """The column whose values are kept together."""
+    valid: Share = 0.02
+    """Share of the values for validation."""
+    test: Share = 0.1
+    """Share of the values for testing; 0 where the test part has files of its own."""
+    salt: str = ""
+    """Any text; another one gives another cut."""
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> SplitSpec:
+        if self.valid + self.test >= 1:
+            raise ValueError(f"must leave examples to train on, but takes {self.valid:g} + {self.test:g} of them")
+        return self
+
+
+class DataSpec(Section):
+    """Where examples come from, and which are for training, validation and testing."""
+
+    source: Names = ()
+    """A data set by name (`cmudict`, `hub:owner/name`), or several, of which the first that can be reached is taken."""
+    path: str | None = None
+    """A file or a folder of your own, as seen from where the command runs; goes before `source`."""
+    format: Literal["csv", "tsv", "jsonl", "parquet", "lines"] | None = None
+    """What the files hold; null: what their suffix says."""
+    columns: Columns = None
+    """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
+    header: bool | None = None
+    """Whether the first line of CSV and TSV files names the columns; null: it does where it holds those asked for."""
+    parts: PartsSpec | None = None
+    """Files of each part; null: the parts the source has, or a cut."""
+    split: SplitSpec | None = None
+    """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
+
+    def arguments(self) -> dict[str, Any]:
+        """What to call `unspool.data.load` with."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        given["source"] = self.source or None
+        given["parts"] = {name: files for name, files in self.parts or () if files} or None
+        given["split"] = None if self.split is None else self.split.model_dump()
+        return given
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> DataSpec:
+        if self.path is None and not self.source:
+            raise ValueError("must say where examples come from: needs `source` or `path`")
+        return self
+
+
+class TextSpec(Section):
+    """Text, as a sequence of whole numbers."""
+
+    kind: Literal["text"] = "text"
+    """`text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    unit: Literal["characters", "words", "bpe"] = "characters"
+    """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
+    size: Annotated[int, Field(ge=4)] | None = None
+    """The most entries of the vocabulary, the three special ones included; null: all. bpe needs it."""
+    min_count: Size = 1
+    """Rarer units are unknown."""
+    lowercase: bool = False
+    """Whether to learn from lower-cased text."""
+    vocabulary: str | None = None
+    """Another field whose vocabulary this one shares, learned from both; its other keys are then that field's."""
+
+    @model_validator(mode="after")
+    def _bpe_needs_a_size(self) -> TextSpec:
+        if self.unit == "bpe" and self.size is None and self.vocabulary is None:
+            raise ValueError("must have a `size` where `unit` is bpe, as in `size: 8000`")
+        return self
+
+
+FieldSpec = Annotated[
+    Annotated[TextSpec, Tag("TextSpec")] | Annotated[ImportedSpec, Tag("ImportedSpec")],
+    by_kind("text", {"text": "TextSpec"}),
+]

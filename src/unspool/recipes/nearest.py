@@ -1,0 +1,31 @@
+"""The name someone probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that looks most like `name`, or has it as its initials; None if none comes close.
+
+    Example:
+        >>> nearest("hiden_size", ["hidden_size", "num_layers"]), nearest("lr", ["learning_rate", "clip"])
+        ('hidden_size', 'learning_rate')
+    """
+    names = list(names)
+    plain = {each.lower().replace("-", "_"): each for each in reversed(names)}
+    wanted = name.lower().replace("-", "_")
+    initials = {"".join(word[:1] for word in each.split("_")): each for each in reversed(plain) if "_" in each}
+    if len(wanted) > 1 and wanted in initials:
+        return plain[initials[wanted]]
+    close = get_close_matches(wanted, plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def did_you_mean(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """What to add to a message about `name`: the nearest of `names`, or all of them if none is near."""
+    names = sorted(names)
+    if near := nearest(name, names):
+        return f"; did you mean `{prefix}{near}`?"
+    return f"; there are {', '.join(f'`{each}`' for each in names)}" if names else ""

@@ -1,0 +1,101 @@
+"""Of a recipe: the network."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Tag, model_validator
+
+from unspool.recipes.section import ImportedSpec, Section, by_kind
+from unspool.recipes.values import CellName, Rate, Size
+
+
+class EncoderSpec(Section):
+    """What reads the input."""
+
+    cell: CellName = "LSTM"
+    """A cell of `unspool.cells`, or an import path `mypkg.cells:MyCell`, made with an input size and a hidden size."""
+    hidden_size: Size = 256
+    """Features of the cell's output, in each direction."""
+    num_layers: Size = 1
+    """Layers, one upon the other."""
+    bidirectional: bool = True
+    """Whether to read from both ends."""
+    dropout: Rate = 0.2
+    """Share of features dropped from the outputs of every layer, in training."""
+
+
+class DecoderSpec(Section):
+    """What writes the output, one step after the other."""
+
+    cell: CellName = "LSTM"
+    """A cell of `unspool.cells`, or an import path `mypkg.cells:MyCell`, made with an input size and a hidden size."""
+    hidden_size: Size = 256
+    """Features of the cell's output."""
+    num_layers: Size = 1
+    """Layers, one upon the other."""
+    dropout: Rate = 0.2
+    """Share of features dropped between layers, in training."""
+
+
+class AttentionSpec(Section):
+    """How the decoder looks back at the input."""
+
+    kind: Literal["none", "dot", "general", "additive", "multihead"] = "multihead"
+    """`none` leaves the bridge alone to carry the input over. Multi-head is the fastest."""
+    heads: Size = 4
+    """Heads of multi-head attention; a divisor of the decoder's `hidden_size`."""
+    feeding: bool = False
+    """Whether what was looked at enters the next step; slower, since steps can't be computed at once then."""
+
+    @model_validator(mode="after")
+    def _no_feeding(self) -> AttentionSpec:
+        if self.feeding and self.kind in ("none", "multihead"):
+            raise ValueError(f"must be dot, general or additive attention to have `feeding`, but is {self.kind}")
+        return self
+
+
+class EncoderDecoderSpec(Section):
+    """An encoder that reads a sequence, and a decoder that writes another one."""
+
+    kind: Literal["encoder-decoder"] = "encoder-decoder"
+    """`encoder-decoder`, `plain`, or an import path such as `mypkg.models:MyModel`, with its `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol."""
+    embedding_dropout: Rate = 0.2
+    """Share of a symbol's features dropped."""
+    encoder: EncoderSpec = EncoderSpec()
+    """What reads the input."""
+    decoder: DecoderSpec = DecoderSpec()
+    """What writes the output."""
+    bridge: Literal["last", "mean", "learned"] = "learned"
+    """Where the decoder starts: the encoder's last state as it is, or a learned map of its last or mean output."""
+    attention: AttentionSpec = AttentionSpec()
+    """How the decoder looks back at the input."""
+    tied_embeddings: bool = False
+    """Whether the output layer shares the weights of the embeddings."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
+
+
+class PlainSpec(Section):
+    """One output for each step of the input."""
+
+    kind: Literal["plain"]
+    """`plain`, `encoder-decoder`, or an import path such as `mypkg.models:MyModel`, with its `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol."""
+    embedding_dropout: Rate = 0.2
+    """Share of a symbol's features dropped."""
+    encoder: EncoderSpec = EncoderSpec()
+    """The layers."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
+
+
+ModelSpec = Annotated[
+    Annotated[EncoderDecoderSpec, Tag("EncoderDecoderSpec")]
+    | Annotated[PlainSpec, Tag("PlainSpec")]
+    | Annotated[ImportedSpec, Tag("ImportedSpec")],
+    by_kind("encoder-decoder", {"encoder-decoder": "EncoderDecoderSpec", "plain": "PlainSpec"}),
+]

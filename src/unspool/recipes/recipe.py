@@ -1,0 +1,78 @@
+"""A recipe: everything that makes a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from unspool.recipes.examples import DataSpec, FieldSpec, TextSpec
+from unspool.recipes.learning import DecodeSpec, TrainSpec
+from unspool.recipes.mistake import mistake
+from unspool.recipes.network import EncoderDecoderSpec, ModelSpec
+from unspool.recipes.reading import written
+from unspool.recipes.section import ImportedSpec, Section
+from unspool.recipes.values import MetricName
+
+
+class Recipe(Section):
+    """Everything that makes a run: data, fields, model, training, decoding, metrics, seed."""
+
+    about: str = ""
+    """What the recipe is for, in one line."""
+    data: DataSpec
+    """Where examples come from."""
+    inputs: Annotated[dict[str, FieldSpec], Field(min_length=1)]
+    """The columns the model reads, by name, and what is in them."""
+    outputs: Annotated[dict[str, FieldSpec], Field(min_length=1)]
+    """The columns the model writes, by name, and what is in them."""
+    model: ModelSpec = EncoderDecoderSpec()
+    """The network."""
+    train: TrainSpec
+    """How it learns."""
+    decode: DecodeSpec = DecodeSpec()
+    """How outputs are found."""
+    metrics: tuple[MetricName, ...] = Field(default=(), strict=False)
+    """What `evaluate` measures."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Where all that is random starts; the same seed gives the same run."""
+
+    @property
+    def fields(self) -> dict[str, TextSpec | ImportedSpec]:
+        """Inputs and outputs, by column."""
+        return {**self.inputs, **self.outputs}
+
+    def to_yaml(self) -> str:
+        """The whole recipe, every default written out; reading it gives an equal recipe."""
+        return written(self.model_dump(mode="json"))
+
+    @field_validator("about")
+    @classmethod
+    def _one_line(cls, about: str) -> str:
+        if "\n" in about.strip():
+            raise ValueError("must be one line, but has several")
+        return about.strip()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.train.metric not in ("loss", *self.metrics):
+            known = ", ".join(f"`{name}`" for name in ("loss", *self.metrics))
+            raise mistake("train.metric", f"must be `loss` or one of `metrics` ({known}), but is {self.train.metric!r}")
+        for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
+            for name, spec in specs.items():
+                if isinstance(spec, TextSpec) and spec.vocabulary is not None:
+                    self._check_shared(f"{side}.{name}.vocabulary", name, spec.vocabulary)
+                if side == "outputs" and spec != self.inputs.get(name, spec):
+                    raise mistake(f"outputs.{name}", f"must be as in `inputs.{name}`, since a column is encoded once")
+        return self
+
+    def _check_shared(self, at: str, name: str, other: str) -> None:
+        owner = self.fields.get(other)
+        if other == name or not isinstance(owner, TextSpec) or owner.vocabulary is not None:
+            owners = [
+                f"`{each}`"
+                for each, spec in self.fields.items()
+                if each != name and isinstance(spec, TextSpec) and spec.vocabulary is None
+            ]
+            of = f" ({', '.join(owners)})" if owners else ""
+            raise mistake(at, f"must be another text field with a vocabulary of its own{of}, but is {other!r}")

@@ -1,0 +1,151 @@
+"""The kinds of values a recipe's keys take."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from unspool import cells
+from unspool.metrics import METRICS
+from unspool.recipes.importing import IMPORT_PATH, imported, is_import_path
+from unspool.recipes.nearest import did_you_mean
+
+Size = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Every:
+    """How often something is done: `500 steps`, `1 epoch`, `10 minutes`."""
+
+    count: float
+    unit: Literal["steps", "epochs", "minutes"]
+
+    def __str__(self) -> str:
+        return f"{self.count:.12g} {self.unit.removesuffix('s') if self.count == 1 else self.unit}"
+
+
+def _every(pattern: str, like: str) -> PlainValidator:
+    """Times of a form: its pattern, and what a message says it looks like."""
+
+    def every(value: Any) -> Every:
+        text = str(value) if isinstance(value, Every) else value
+        if not isinstance(text, str) or not re.match(pattern, text) or float(text.split()[0]) == 0:
+            raise ValueError(f"must be {like}, but is {value!r}")
+        count, unit = text.split()
+        return Every(float(count), f"{unit.removesuffix('s')}s")  # type: ignore[arg-type]
+
+    return PlainValidator(every)
+
+
+VALIDATING, SAVING = r"^(1 epoch|\d+ steps?)$", r"^\d+(\.\d+)? minutes?$"
+Validating = Annotated[
+    Every,
+    _every(VALIDATING, "`1 epoch`, or steps such as `500 steps`"),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": VALIDATING}),
+]
+Saving = Annotated[
+    Every,
+    _every(SAVING, "minutes such as `10 minutes`"),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": SAVING}),
+]
+
+
+def _as_names(value: Any) -> Any:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(_as_names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
+]
+"""A name, several of them, or null for none; a tuple in Python."""
+
+
+def _columns(value: Any) -> tuple[str, ...] | dict[str, str] | None:
+    if value is None:
+        return None
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value.values()) and value:
+        return dict(value)
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value) and value:
+        return tuple(value)
+    raise ValueError(f"must be a list of names, or `{{name here: name in the file}}`, or null, but is {value!r}")
+
+
+Columns = Annotated[
+    tuple[str, ...] | dict[str, str] | None,
+    PlainValidator(_columns),
+    PlainSerializer(lambda columns: list(columns) if isinstance(columns, tuple) else columns),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+def _takes_two_sizes(cell: Any) -> bool:
+    try:
+        inspect.signature(cell).bind(1, 1)
+    except TypeError:
+        return False
+    return True
+
+
+CELLS = sorted(
+    name
+    for name, found in vars(cells).items()
+    if isinstance(found, type)
+    and issubclass(found, cells.Cell)
+    and found not in (cells.Cell, cells.GatedCell, cells.ConvLSTM)  # ConvLSTM reads images
+    and _takes_two_sizes(found)
+)
+"""The cells of `unspool.cells` that a recipe can name: those that need an input size and a hidden size alone."""
+
+
+def _import_path(path: str) -> str:
+    imported(path)
+    return path
+
+
+def _cell(name: str) -> str:
+    if is_import_path(name):
+        return _import_path(name)
+    if name not in CELLS:
+        raise ValueError(
+            f"must be a cell of `unspool.cells` or an import path `module:name`, but is {name!r}"
+            + did_you_mean(name, CELLS)
+        )
+    return name
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"must be a metric, but is {name!r}{did_you_mean(name, METRICS)}")
+    return name
+
+
+ImportPath = Annotated[str, AfterValidator(_import_path), WithJsonSchema({"type": "string", "pattern": IMPORT_PATH})]
+CellName = Annotated[
+    str,
+    AfterValidator(_cell),
+    WithJsonSchema({"anyOf": [{"type": "string", "enum": CELLS}, {"type": "string", "pattern": IMPORT_PATH}]}),
+]
+MetricName = Annotated[str, AfterValidator(_metric), WithJsonSchema({"type": "string", "enum": sorted(METRICS)})]

@@ -1,0 +1,50 @@
+"""The model card: what a run is, for whoever finds its folder."""
+
+from __future__ import annotations
+
+from unspool.runs.folder import Folder
+from unspool.runs.preparing import Prepared
+from unspool.training import Outcome
+
+
+def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
+    """A README for the folder of a run (Mitchell et al., 2019): what it does, what it learned from, how good, how to use."""
+    recipe, facts = made.recipe, folder.about()
+    rows = ", ".join(f"{count:,} {part}" for part, count in facts["examples"].items())
+    metrics = "\n".join(f"| {name} | {value:.4g} |" for name, value in outcome.metrics.items())
+    best = (
+        f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}" if outcome.best.value else "none"
+    )
+    return f"""# {recipe.about or folder.path.name}
+
+Reads `{made.task.source}`, writes `{made.task.target}`. {facts["parameters"]:,} parameters, trained with
+[Unspool](recipe.yaml) from {facts["data"]} ({rows} examples).
+
+## Use
+
+```console
+$ unspool predict {folder.path}
+$ unspool evaluate {folder.path}
+```
+
+```python
+import unspool
+
+unspool.load("{folder.path}").predict(["…"])[0].text
+```
+
+## Training
+
+{outcome.step:,} steps, {outcome.epochs} epochs, {outcome.seconds / 60:.1f} minutes; seed {recipe.seed}. It {outcome}.
+
+Best validation: {best}. The last one, by greedy decoding of at most {recipe.train.validate_examples or "all"} inputs:
+
+| metric | value |
+|---|---|
+{metrics}
+
+## Limits
+
+It knows what its training data show, and repeats their mistakes and slants. It was measured on held-out rows of the
+same data only; on other text expect less.
+"""

@@ -1,0 +1,153 @@
+"""What lies where in the folder of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import nn
+
+from unspool import fields as kinds
+from unspool import recipes
+from unspool.errors import RunError
+from unspool.fields import Field
+from unspool.recipes import Recipe
+from unspool.training.checkpoint import write_atomically
+
+FORMAT = 1
+
+
+class Folder:
+    """The folder of a run.
+
+        run.json             the version of this layout, and facts about the model
+        recipe.yaml          the recipe, every default written out
+        fields.json          the fitted fields: vocabularies and the like
+        model.safetensors    the best weights
+        metrics.jsonl        one line a step, and the metrics of each validation
+        checkpoints/         where training stands: last.safetensors, best.safetensors
+        plots/, predictions/
+        README.md            what the model is, for whoever finds it
+
+    Nothing in it is code, and nothing in it runs code when it is read.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    def create(self, recipe: Recipe, fields: Mapping[str, Field], about: Mapping[str, Any]) -> None:
+        """Begin a run here.
+
+        Raises:
+            RunError: there is something in the folder already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"`{self.path}` must be a new or empty folder, but holds something; go on with it by `--resume`, or "
+                "name another by `--run`"
+            )
+        self.write("recipe.yaml", recipe.to_yaml())
+        self.write("fields.json", json.dumps({name: field.to_json() for name, field in fields.items()}))
+        self.write("run.json", json.dumps({"format": FORMAT, **about}, indent=2) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        write_atomically(self.path / name, text.encode())
+
+    def about(self) -> dict[str, Any]:
+        """Facts about the run, from `run.json`.
+
+        Raises:
+            RunError: there is no run here, or one of a later version.
+        """
+        found = self._json("run.json")
+        if found.get("format") != FORMAT:
+            raise RunError(
+                f"`{self.path}` must be a run of format {FORMAT}, but is of {found.get('format', 'none')}; "
+                "read it with the version of unspool that wrote it"
+            )
+        return found
+
+    def recipe(self) -> Recipe:
+        self.about()
+        return recipes.load(self.path / "recipe.yaml")
+
+    def fields(self) -> dict[str, Field]:
+        return {name: kinds.load(saved) for name, saved in self._json("fields.json").items()}
+
+    def save_weights(self, model: nn.Module) -> None:
+        """Weights as they are used, tied ones once."""
+        weights: dict[str, torch.Tensor] = {}
+        seen: set[int] = set()
+        for name, tensor in model.state_dict().items():
+            if tensor.numel() and tensor.data_ptr() in seen:
+                continue
+            seen.add(tensor.data_ptr())
+            weights[name] = tensor.detach().cpu().contiguous()
+        write_atomically(self.path / "model.safetensors", to_bytes(weights))
+
+    def load_weights(self, model: nn.Module) -> None:
+        """Give a model the weights of the run.
+
+        Raises:
+            RunError: there are none, or they are of another model.
+        """
+        path = self.path / "model.safetensors"
+        if not path.is_file():
+            raise RunError(
+                f"`{path}` must hold the weights, but there is none; training writes it when it ends: go on with `--resume`"
+            )
+        try:
+            weights = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise RunError(f"`{path}` must be a whole file of weights, but can't be read ({error})") from error
+        memory = {tensor.data_ptr() for name, tensor in model.state_dict().items() if name in weights}
+        absent = [n for n, t in model.state_dict().items() if n not in weights and t.data_ptr() not in memory]
+        try:
+            model.load_state_dict(weights, strict=False)
+        except RuntimeError as error:
+            raise RunError(f"`{path}` must fit the recipe beside it, but does not ({error})") from error
+        if absent or weights.keys() - model.state_dict().keys():
+            raise RunError(f"`{path}` must fit the recipe beside it, but lacks {absent or 'nothing'} of the model")
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        if not path.is_file():
+            raise RunError(f"`{self.path}` must be the folder of a run, but has no `{name}`; is it what `--run` named?")
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"`{path}` must be JSON as the run wrote it, but can't be read ({error})") from error
+        return found
+
+
+def new_folder(name: str) -> Path:
+    """A folder of the present minute under `runs/` that is not there yet."""
+    stamp = datetime.now().strftime("%Y-%m-%d-%H%M")
+    paths = (Path("runs") / f"{name}-{stamp}{suffix}" for suffix in ("", *(f"-{i}" for i in range(2, 10_000))))
+    return next(path for path in paths if not path.exists())

@@ -1,0 +1,136 @@
+"""A run's folder put to use: predict and evaluate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unspool import recipes
+from unspool.data import Table
+from unspool.errors import DataError, RunError
+from unspool.fields import Field
+from unspool.metrics import METRICS, Score
+from unspool.recipes import DecodeSpec, Recipe
+from unspool.runs.folder import Folder
+from unspool.runs.preparing import tables_of
+from unspool.tasks import Prediction, SequenceToSequence
+
+
+class Run:
+    """A trained model with its recipe and fields.
+
+    Args:
+        folder: where it lies.
+        recipe: what it was trained from.
+        fields: fitted.
+        model: with its weights, in evaluation.
+        task: how to ask it.
+
+    `unspool.load` makes one.
+    """
+
+    def __init__(self, folder: Folder, recipe: Recipe, model: nn.Module, task: SequenceToSequence) -> None:
+        self.folder, self.recipe, self.model, self.task = folder, recipe, model.eval(), task
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        return self.task.fields
+
+    def predict(
+        self,
+        inputs: Iterable[Any],
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        **how: Any,
+    ) -> list[Prediction]:
+        """Answers to inputs, in their order.
+
+        Args:
+            inputs: raw values, such as texts.
+            n_best: answers for each.
+            attention: whether to give where each step looked.
+            how: changes to the recipe's `decode`: beam, length_penalty, sample, temperature, top_k, top_p, …
+
+        Raises:
+            RecipeError: no such way to decode.
+            FieldError: an input that is not of the field's kind.
+        """
+        values = list(inputs)
+        return self.task.predict(self.model, values, self._decoding(how), n_best=n_best, attention=attention)
+
+    def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
+        """The recipe's metrics on a part of its data.
+
+        Rows with the same input are one question with several right answers. Predictions are kept in the folder, as
+        `predictions/<part>.jsonl`.
+
+        Args:
+            part: train, valid or test.
+            overrides: changes to the recipe, such as "decode.beam=1" or "data.path=…".
+        """
+        recipe = recipes.load(self.recipe, overrides)
+        tables = tables_of(recipe)
+        if part not in tables:
+            raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
+        if not recipe.metrics:
+            raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
+        questions = grouped(tables[part], self.task)
+        found = self.task.predict(self.model, list(questions), recipe.decode)
+        self._keep(part, questions, found)
+        return scores(recipe.metrics, [each.text for each in found], list(questions.values()))
+
+    def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
+        changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
+        return changed.decode
+
+    def _keep(self, part: str, questions: Mapping[Any, list[Any]], found: Sequence[Prediction]) -> None:
+        rows = zip(questions.items(), found, strict=True)
+        lines = [
+            json.dumps({"input": q, "prediction": p.text, "references": r, "score": p.score}, ensure_ascii=False)
+            for (q, r), p in rows
+        ]
+        self.folder.write(f"predictions/{part}.jsonl", "\n".join(lines) + "\n")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r})"
+
+
+def load(path: str | Path) -> Run:
+    """A run, ready to predict.
+
+    Args:
+        path: its folder.
+
+    Raises:
+        RunError: there is no run, or it is not whole.
+
+    Example:
+        unspool.load("runs/pronounce").predict(["unspool"])[0].text
+    """
+    folder = Folder(path)
+    recipe = folder.recipe()
+    task = SequenceToSequence(recipe, folder.fields())
+    model = task.build(longest_target=int(folder.about().get("longest_target", 0)))
+    folder.load_weights(model)
+    return Run(folder, recipe, model, task)
+
+
+def grouped(table: Table, task: SequenceToSequence, limit: int | None = None) -> dict[Any, list[Any]]:
+    """The different inputs of a table, in order, each with all outputs that stand beside it."""
+    questions: dict[Any, list[Any]] = {}
+    for question, answer in zip(table.column(task.source), table.column(task.target), strict=True):
+        if question in questions:
+            questions[question].append(answer)
+        elif limit is None or len(questions) < limit:
+            questions[question] = [answer]
+    return questions
+
+
+def scores(metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
+    """The metrics of these names."""
+    return [METRICS[name](hypotheses, references) for name in metrics]

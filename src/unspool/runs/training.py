@@ -1,0 +1,210 @@
+"""A recipe, trained."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from unspool import recipes
+from unspool.errors import RunError
+from unspool.metrics import METRICS
+from unspool.recipes import AveragingSpec, Every, Recipe
+from unspool.runs.card import card
+from unspool.runs.folder import Folder, new_folder
+from unspool.runs.preparing import Prepared, prepared
+from unspool.runs.run import Run, grouped, load, scores
+from unspool.training import (
+    BEST,
+    Averages,
+    LastMean,
+    Limits,
+    MetricsFile,
+    MovingAverage,
+    Outcome,
+    Schedule,
+    Trainer,
+    Validation,
+    adamw,
+    initialise,
+    load_weights,
+    show_progress,
+)
+
+
+def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume: bool = False) -> Run:
+    """Train a recipe into a folder.
+
+    Args:
+        recipe: loaded, or its name, or the path of its YAML file.
+        run: the folder, new or empty; by default a new one under `runs/`.
+        resume: go on with the run in that folder, bit for bit as if it had never stopped.
+
+    Returns:
+        The run, with the best weights.
+
+    Raises:
+        RunError: a folder that is taken; nothing to resume.
+        DataError, FieldError, RecipeError, ModelError: what is wrong, before any training.
+        TrainingError: a loss that is no number.
+
+    Example:
+        unspool.train("pronounce").predict(["unspool"])
+    """
+    name = "run" if isinstance(recipe, Recipe) else Path(recipe).stem
+    recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    if resume and run is None:
+        raise RunError("`run` must name the folder to go on with; add `--run FOLDER`")
+    folder = Folder(run if run is not None else new_folder(name))
+    if resume:
+        _check_same(recipe, folder.recipe(), folder)
+    made = prepared(recipe, folder.fields() if resume else None)
+    if not resume:
+        folder.create(recipe, made.task.fields, _facts(made))
+        if recipe.train.init is not None:
+            print_line(str(initialise(made.model, recipe.train.init)))
+    print_line(_headline(made, folder))
+    trainer = trainer_of(made, folder)
+    outcome = trainer.run(resume=resume)
+    print_line(str(outcome))
+    return _finish(made, folder, outcome)
+
+
+def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
+    """The loop that a recipe asks for."""
+    spec = made.recipe.train
+    objective = made.task.objective(made.model)
+    trainer = Trainer(
+        made.model,
+        objective,
+        made.batches,
+        adamw(made.model, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay, betas=spec.betas),
+        Schedule(spec.learning_rate, warmup=spec.warmup, decay=spec.schedule),
+        Limits(spec.steps, spec.epochs, spec.minutes, epoch_steps=made.order.batches_in(0)),
+        seed=made.recipe.seed,
+        accumulate=spec.accumulate,
+        clip=spec.clip,
+        bfloat16=spec.precision == "bfloat16",
+        averages=_averages(spec.averaging),
+        validation=_validation(made),
+        folder=None if folder is None else folder.checkpoints,
+        save_minutes=spec.checkpoint_every.count,
+        observers=[] if folder is None else [MetricsFile(folder.metrics), show_progress()],
+    )
+    if spec.scheduled_sampling:
+        objective.sampling = lambda: spec.scheduled_sampling * trainer.limits.done(*trainer._position)
+    return trainer
+
+
+def _averages(spec: AveragingSpec) -> Averages:
+    if spec.kind == "ema":
+        return MovingAverage(spec.decay)
+    return LastMean(spec.last) if spec.kind == "last" else Averages()
+
+
+def _validation(made: Prepared) -> Validation:
+    spec = made.recipe.train
+    metric = METRICS.get(spec.metric)
+    better: Any = "lower" if metric is None else metric(["a"], [["a"]]).better
+    every: Any = "epoch" if spec.validate_every == Every(1, "epochs") else int(spec.validate_every.count)
+    return Validation(validation_of(made), spec.metric, better, every, spec.patience)
+
+
+def validation_of(made: Prepared) -> Any:
+    """What is asked of a model at each validation: the loss over all examples, and the metrics of greedy decoding."""
+    objective = made.task.objective(made.model, training=False)
+    questions = grouped(made.tables["valid"], made.task, made.recipe.train.validate_examples)
+    greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        total = weight = 0.0
+        for batch in made.validation_batches():
+            total += float(objective.totals(batch)["tokens"])
+            weight += objective.weights(batch)["tokens"]
+        found = {"loss": total / weight}
+        if made.recipe.metrics:
+            answers = made.task.predict(model, list(questions), greedy)
+            texts = [answer.text for answer in answers]
+            found |= {score.name: score.value for score in scores(made.recipe.metrics, texts, list(questions.values()))}
+        model.eval()
+        return found
+
+    return validate
+
+
+def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
+    """Put the best weights where they are used from; plots and a model card beside them."""
+    if (folder.checkpoints / BEST).exists():
+        load_weights(folder.checkpoints / BEST, made.model)
+    folder.save_weights(made.model)
+    run = load(folder.path)
+    if importlib.util.find_spec("matplotlib") is not None:
+        _plot(run, made)
+    folder.write("README.md", card(made, folder, outcome))
+    print_line(f"the best weights are in `{folder.path}`; try `unspool evaluate {folder.path}`")
+    return run
+
+
+def _plot(run: Run, made: Prepared) -> None:
+    from unspool.training import plots
+
+    plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
+    question = next(iter(grouped(made.tables["valid"], made.task, 1)))
+    answer = run.predict([question], attention=True)[0]
+    if answer.attention is not None:
+        source = run.fields[made.task.source]
+        target = run.fields[made.task.target]
+        plots.attention_map(
+            answer.attention,
+            [*_pieces(source, question), "end"],
+            [*_pieces(target, answer.text), "end"][: len(answer.attention)],
+            run.folder.plots / "attention.png",
+        )
+
+
+def _pieces(field: Any, text: str) -> list[str]:
+    """A text's tokens, each as text."""
+    return [field.decode(token.reshape(1)) for token in field.encode(text)]
+
+
+def _facts(made: Prepared) -> dict[str, Any]:
+    lengths = made.encoded["train"].lengths(made.task.target)
+    return {
+        "longest_target": int(lengths.max()),
+        "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
+        "examples": {part: len(table) for part, table in made.tables.items()},
+        "data": made.tables["train"].origin,
+        "torch": torch.__version__,
+    }
+
+
+def _headline(made: Prepared, folder: Folder) -> str:
+    facts = _facts(made)
+    rows = ", ".join(f"{count:,} {part}" for part, count in facts["examples"].items())
+    return (
+        f"{facts['parameters']:,} parameters; {rows} examples from {facts['data']}; about "
+        f"{made.order.batches_in(0):,} steps an epoch; writing to `{folder.path}`"
+    )
+
+
+def _check_same(asked: Recipe, kept: Recipe, folder: Folder) -> None:
+    """A run goes on as it began; only the limits may move."""
+    limits = ("steps", "epochs", "minutes", "threads", "checkpoint_every")
+    free = dict.fromkeys(limits)
+    same = [each.model_copy(update={"train": each.train.model_copy(update=free)}) for each in (asked, kept)]
+    if same[0] != same[1]:
+        ours, theirs = (each.model_dump(mode="json") for each in same)
+        different = [key for key in ours if ours[key] != theirs[key]]
+        raise RunError(
+            f"`--resume` must find the recipe that `{folder.path}` began with, but {', '.join(different)} differ; "
+            f"use `{folder.path / 'recipe.yaml'}`, or start a new run from its weights with `train.init={folder.path}`"
+        )
+
+
+def print_line(text: str) -> None:
+    """A line for whoever watches; results go to standard output, this does not."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

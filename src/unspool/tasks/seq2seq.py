@@ -1,0 +1,247 @@
+"""Sequence → sequence: one column read, another written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unspool import cells, data
+from unspool.cells import Cell
+from unspool.data import Batch
+from unspool.decode import Hypothesis, beam_search, greedy, sample
+from unspool.errors import RecipeError
+from unspool.fields import Field, TextField
+from unspool.models import EncoderDecoder, PlainNetwork, encoder_decoder, plain_network
+from unspool.ragged import Ragged
+from unspool.recipes import DecodeSpec, EncoderDecoderSpec, PlainSpec, Recipe, imported
+
+_ROWS = 256  # sequences decoded together
+
+
+class Prediction(NamedTuple):
+    """An answer.
+
+    Fields:
+        text: the output, as the field decodes it.
+        score: what it was ranked by; in nats where nothing was normalised.
+        log_probability: of the output given the input, in nats.
+        complete: whether the model ended it, rather than the limit on length.
+        n_best: this one and the next best, if more than one was asked for.
+        attention: (steps, source steps) weights, if asked for.
+    """
+
+    text: Any
+    score: float
+    log_probability: float
+    complete: bool
+    n_best: tuple[Prediction, ...] = ()
+    attention: Tensor | None = None
+
+
+@dataclass(eq=False)
+class SequenceObjective:
+    """The negative log-likelihood of the target column, in nats a token: what `Trainer` makes small.
+
+    Args:
+        model: with `loss(source, target, smoothing=…)`.
+        source, target: names of the columns.
+        smoothing: of labels.
+        sampling: the rate of scheduled sampling now.
+    """
+
+    model: nn.Module
+    source: str
+    target: str
+    smoothing: float = 0.0
+    sampling: Callable[[], float] = lambda: 0.0
+    scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
+
+    def weights(self, batch: Batch) -> dict[str, float]:
+        target = _ragged(batch, self.target)
+        return {"tokens": float(len(target.values) + target.batch_size)}
+
+    def totals(self, batch: Batch) -> dict[str, Tensor]:
+        rate = self.sampling()
+        more = {"sampling": rate} if rate > 0 else {}
+        loss = self.model.loss(  # type: ignore[operator]
+            _ragged(batch, self.source), _ragged(batch, self.target), smoothing=self.smoothing, **more
+        )
+        return {"tokens": loss}
+
+
+class SequenceToSequence:
+    """What a recipe with one sequence in and one sequence out asks for.
+
+    Args:
+        recipe: with one input and one output.
+        fields: fitted, by column.
+
+    Raises:
+        RecipeError: other columns, or fields whose values are no sequences of ids.
+    """
+
+    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
+        for side, columns in (("inputs", recipe.inputs), ("outputs", recipe.outputs)):
+            if len(columns) != 1:
+                raise RecipeError(f"`{side}` must name one column for this model, but names {', '.join(columns)}")
+        self.recipe, self.fields = recipe, dict(fields)
+        (self.source,), (self.target,) = recipe.inputs, recipe.outputs
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        return self.source, self.target
+
+    def build(self, longest_target: int = 0) -> nn.Module:
+        """The model, its weights drawn from torch's generator.
+
+        Args:
+            longest_target: the most tokens of a target in training: the bound of a plain network.
+        """
+        spec = self.recipe.model
+        sizes = len(self._text(self.source)), len(self._text(self.target))
+        if isinstance(spec, PlainSpec):
+            return plain_network(
+                *sizes,
+                bound=longest_target + 1,
+                embedding_size=spec.embedding_size,
+                hidden_size=spec.encoder.hidden_size,
+                num_layers=spec.encoder.num_layers,
+                cell=_cell(spec.encoder.cell),
+                bidirectional=spec.encoder.bidirectional,
+                dropout=spec.encoder.dropout,
+                embedding_dropout=spec.embedding_dropout,
+                output_dropout=spec.output_dropout,
+            )
+        if isinstance(spec, EncoderDecoderSpec):
+            return encoder_decoder(
+                *sizes,
+                embedding_size=spec.embedding_size,
+                hidden_size=spec.encoder.hidden_size,
+                num_layers=spec.encoder.num_layers,
+                cell=_cell(spec.encoder.cell),
+                bidirectional=spec.encoder.bidirectional,
+                decoder_hidden_size=spec.decoder.hidden_size,
+                decoder_num_layers=spec.decoder.num_layers,
+                decoder_cell=_cell(spec.decoder.cell),
+                attention=spec.attention.kind,
+                heads=spec.attention.heads,
+                feeding=spec.attention.feeding,
+                bridge=spec.bridge,
+                dropout=spec.encoder.dropout,
+                decoder_dropout=spec.decoder.dropout,
+                embedding_dropout=spec.embedding_dropout,
+                output_dropout=spec.output_dropout,
+                tied_embeddings=spec.tied_embeddings,
+                shared_embeddings=spec.tied_embeddings and self._shared,
+            )
+        model: nn.Module = imported(spec.kind)(*sizes, **spec.options)
+        return model
+
+    @property
+    def _shared(self) -> bool:
+        """Whether both columns have one vocabulary."""
+        specs = self.recipe.fields
+        return any(
+            getattr(specs[one], "vocabulary", None) == other
+            for one, other in ((self.source, self.target), (self.target, self.source))
+        )
+
+    def objective(self, model: nn.Module, *, training: bool = True) -> SequenceObjective:
+        smoothing = self.recipe.train.label_smoothing if training else 0.0
+        return SequenceObjective(model, self.source, self.target, smoothing)
+
+    def hypotheses(
+        self, model: nn.Module, source: Ragged, how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+    ) -> list[list[Hypothesis]]:
+        """For each source, in order, the best outputs; `how.sample` draws one instead."""
+        if isinstance(model, PlainNetwork):
+            found = model.best(source)
+            return [[Hypothesis(tokens, score, score, ended)] for tokens, score, ended in found]
+        assert isinstance(model, EncoderDecoder) or hasattr(model, "encode")
+        with torch.no_grad():
+            encoded = model.encode(source)  # type: ignore[operator]
+        limit = ((source.lengths + 1) * how.max_length_ratio).ceil().long()
+        limit = limit if how.max_length is None else limit.clamp(max=how.max_length)
+        decodable: Any = model
+        if how.sample:
+            drawn = [
+                sample(
+                    decodable,
+                    encoded,
+                    max_length=limit,
+                    temperature=how.temperature,
+                    top_k=how.top_k,
+                    top_p=how.top_p,
+                    seed=self.recipe.seed + turn,
+                    attention=attention,
+                )
+                for turn in range(n_best)
+            ]
+            return [list(row) for row in zip(*drawn, strict=True)]
+        if how.beam == 1 and n_best == 1:
+            return [[found] for found in greedy(decodable, encoded, max_length=limit, attention=attention)]
+        return beam_search(
+            decodable,
+            encoded,
+            size=max(how.beam, n_best),
+            n_best=n_best,
+            max_length=limit,
+            length_penalty=how.length_penalty,
+            coverage_penalty=how.coverage_penalty,
+            attention=attention,
+        )
+
+    def predict(
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+    ) -> list[Prediction]:
+        """Answers to raw inputs, in their order; like lengths are decoded together."""
+        encoded = self.fields[self.source].encode_many(list(values))
+        device = next(model.parameters()).device
+        batches = data.in_order([len(each) for each in encoded], examples=_ROWS) if encoded else []
+        model.eval()
+
+        def answers() -> Iterator[list[Prediction]]:
+            for rows in batches:
+                source = Ragged.from_list([encoded[row] for row in rows.tolist()], torch.from_numpy(rows))
+                found = self.hypotheses(model, source.to(device), how, n_best=n_best, attention=attention)
+                yield [self._prediction(each) for each in found]
+
+        return data.back_in_order(batches, answers())
+
+    def _prediction(self, found: Sequence[Hypothesis]) -> Prediction:
+        decode = self.fields[self.target].decode
+        each = tuple(
+            Prediction(decode(one.tokens), one.score, one.log_probability, one.complete, (), one.attention)
+            for one in found
+        )
+        return each[0]._replace(n_best=each)
+
+    def _text(self, column: str) -> TextField:
+        found = self.fields[column]
+        if not isinstance(found, TextField):
+            raise RecipeError(
+                f"`{column}` must be a text field to be read or written here, but is a {type(found).__name__}"
+            )
+        return found
+
+
+def _ragged(batch: Batch, column: str) -> Ragged:
+    found = batch[column]
+    assert isinstance(found, Ragged)
+    return found
+
+
+def _cell(name: str) -> Callable[[int, int], Cell]:
+    """A cell by its name in `unspool.cells`, or by its import path."""
+    found: Callable[[int, int], Cell] = getattr(cells, name) if hasattr(cells, name) else imported(name)
+    return found

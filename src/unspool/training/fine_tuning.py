@@ -1,0 +1,104 @@
+"""Weights of one run as the start of another, or as what a model predicts with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from unspool.errors import RunError
+from unspool.training import checkpoint
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What was taken from another run's weights; `str` says it to a person.
+
+    Fields:
+        path: the file.
+        loaded: names of what was taken.
+        reshaped: what was not since it has another shape: name -> (in the file, in the model).
+        missing: names of the model that the file does not have.
+        unused: names of the file that the model does not have.
+    """
+
+    path: Path
+    loaded: list[str]
+    reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    missing: list[str]
+    unused: list[str]
+
+    def __str__(self) -> str:
+        total = len(self.loaded) + len(self.reshaped) + len(self.missing)
+        lines = [f"loaded {len(self.loaded)} of {total} tensors from `{self.path}`"]
+        lines += [f"  as before: `{name}`, {old} in the file, {new} here" for name, (old, new) in self.reshaped.items()]
+        lines += [f"  as before: `{name}`, not in the file" for name in self.missing]
+        lines += [f"  not used:  `{name}`, not in the model" for name in self.unused]
+        return "\n".join(lines)
+
+
+def initialise(model: nn.Module, path: str | PathLike[str]) -> Initialised:
+    """Give a model the weights of a file wherever name and shape agree; the rest stays as it was.
+
+    Args:
+        path: a safetensors file of weights by name, or a folder that holds it as `model.safetensors`.
+
+    Raises:
+        RunError: there is none, it is no safetensors file, or nothing in it agrees.
+    """
+    path = Path(path)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if not path.is_file():
+        raise RunError(f"`{path}` must be a file of weights to start from, but there is none")
+    try:
+        theirs = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"`{path}` must be a whole file of weights, but can't be read ({error})") from error
+    ours = model.state_dict()
+    shared = [name for name in ours if name in theirs]
+    loaded = [name for name in shared if ours[name].shape == theirs[name].shape]
+    if not loaded:
+        raise RunError(
+            f"`{path}` must share at least one tensor with the model, but has {_some(theirs)} where the model has "
+            f"{_some(ours)}; is it a run of another kind of model?"
+        )
+    with torch.no_grad():
+        for name in loaded:
+            ours[name].copy_(theirs[name])
+    reshaped = {
+        name: (tuple(theirs[name].shape), tuple(ours[name].shape))
+        for name in shared
+        if ours[name].shape != theirs[name].shape
+    }
+    missing = [name for name in ours if name not in theirs]
+    return Initialised(path, loaded, reshaped, missing, sorted(theirs.keys() - ours.keys()))
+
+
+def _some(names: dict[str, torch.Tensor]) -> str:
+    return ", ".join(f"`{name}`" for name in list(names)[:3]) + (", …" if len(names) > 3 else "") or "nothing"
+
+
+@torch.no_grad()
+def load_weights(path: str | PathLike[str], model: nn.Module) -> int:
+    """Give a model the weights of a checkpoint as they were validated: averaged, if averages were kept.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        RunError: it can't be read, or is of another model.
+    """
+    saved = checkpoint.load(path)
+    try:
+        model.load_state_dict(saved["weights"])
+        own = dict(model.named_parameters())
+        for name, average in saved["averaged"].items():
+            own[name].copy_(average)
+    except (RuntimeError, KeyError) as error:
+        raise RunError(f"`{path}` must be a checkpoint of this model, but is of another ({error})") from error
+    return int(saved["step"])

@@ -1,0 +1,104 @@
+"""Pictures: how training went, and where a model looked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from unspool.errors import RunError
+from unspool.training.progress import Record, read_records
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def curves(metrics: str | PathLike[str], path: str | PathLike[str]) -> None:
+    """Draw loss, learning rate and each metric of a validation over the steps.
+
+    Args:
+        metrics: a file that `MetricsFile` wrote.
+        path: the picture, its kind told by the suffix: .png, .svg, .pdf.
+
+    Raises:
+        RunError: matplotlib is not installed, or there is no step to draw.
+    """
+    records = read_records(metrics) if Path(metrics).is_file() else []
+    if not records:
+        raise RunError(f"`{metrics}` must hold a step to draw, but holds none; train first")
+    names = list(dict.fromkeys(name for record in records for name in record.get("metrics", {})))
+    figure = _figure(10, 2.5 * (2 + len(names)))
+    panels = figure.subplots(2 + len(names), 1, sharex=True, squeeze=False)[:, 0]
+    steps = [record["step"] for record in records]
+    panels[0].plot(steps, [record["loss"] for record in records], linewidth=0.5, color="0.75", label="each step")
+    panels[0].plot(steps, _smoothed(records), label="smoothed")
+    panels[0].set_ylabel("training loss")
+    panels[0].legend()
+    for name, panel in zip(names, panels[1:], strict=False):
+        validated = [record for record in records if name in record.get("metrics", {})]
+        steps_values = [(record["step"], record["metrics"][name]) for record in validated]
+        panel.plot(*zip(*steps_values, strict=True), marker=".")
+        panel.set_ylabel(f"valid {name}")
+    panels[-1].plot(steps, [record["learning_rate"] for record in records])
+    panels[-1].set_ylabel("learning rate")
+    panels[-1].set_xlabel("step")
+    for panel in panels:
+        panel.grid(alpha=0.3)
+    _write(figure, path)
+
+
+def attention_map(
+    weights: Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], path: str | PathLike[str]
+) -> None:
+    """Draw where each token of the target looked in the source: the darker, the more.
+
+    Args:
+        weights: (target, source), from 0 to 1.
+        source_tokens: what each column is.
+        target_tokens: what each row is.
+        path: the picture, its kind told by the suffix.
+
+    Raises:
+        RunError: matplotlib is not installed, or there are other numbers of tokens.
+    """
+    if tuple(weights.shape) != (len(target_tokens), len(source_tokens)):
+        raise RunError(
+            f"`weights` must be (target tokens, source tokens), {(len(target_tokens), len(source_tokens))}, "
+            f"but is {tuple(weights.shape)}"
+        )
+    figure = _figure(2 + 0.35 * len(source_tokens), 1.5 + 0.35 * len(target_tokens))
+    panel = figure.subplots()
+    panel.imshow(weights.detach().float().cpu().numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    # A dollar starts a formula in matplotlib, and tokens are no formulas.
+    panel.set_xticks(range(len(source_tokens)), [token.replace("$", r"\$") for token in source_tokens], rotation=90)
+    panel.set_yticks(range(len(target_tokens)), [token.replace("$", r"\$") for token in target_tokens])
+    panel.xaxis.tick_top()
+    _write(figure, path)
+
+
+def _smoothed(records: Sequence[Record]) -> list[float]:
+    """A running mean of the loss that looks back over about a fiftieth of the steps."""
+    share = 1 / max(len(records) / 50, 1)
+    smoothed = [records[0]["loss"]]
+    for record in records[1:]:
+        smoothed.append(smoothed[-1] + share * (record["loss"] - smoothed[-1]))
+    return smoothed
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty picture, in inches. It touches neither a display nor the plots of whoever calls."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RunError(
+            "`matplotlib` must be installed to draw, but is not; `pip install 'unspool[plots]'` installs it"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _write(figure: Figure, path: str | PathLike[str]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)

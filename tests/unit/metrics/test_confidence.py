@@ -1,0 +1,92 @@
+"""The bootstrap, against the loop it stands for and against the binomial."""
+
+import math
+import random
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from unspool.errors import DataError
+from unspool.metrics import METRICS, Score, confidence, exact_match
+
+WORDS = ["a", "man", "in", "the", "red", "shirt", "runs", "over", "green", "grass", "while", "dogs", "look", "at"]
+
+
+def corpus(rows: int, seed: int = 0) -> tuple[list[str], list[list[str]]]:
+    draw = random.Random(seed)
+    references = [[" ".join(draw.choices(WORDS, k=8)) for _ in range(1 + i % 2)] for i in range(rows)]
+    spoilt = [
+        " ".join(w if draw.random() < 0.8 else draw.choice(["x", w.upper()]) for w in known[0].split())
+        for known in references
+    ]
+    return [
+        known[0] if draw.random() < 0.3 else text for known, text in zip(references, spoilt, strict=True)
+    ], references
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_interval_is_that_of_the_metric_called_on_every_sample(name: str) -> None:
+    hypotheses, references = corpus(30)
+    metric = METRICS[name]
+
+    def own(left: Sequence[str], right: Sequence[Sequence[str]]) -> Score:  # not known to `confidence`
+        return metric(left, right)
+
+    fast = confidence(metric, hypotheses, references, samples=40, seed=3)
+    slow = confidence(own, hypotheses, references, samples=40, seed=3)
+    assert fast.score == slow.score == metric(hypotheses, references)
+    assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), abs=1e-9)
+    assert fast.low < fast.score.value < fast.high
+
+
+def test_the_interval_is_the_percentiles_of_samples_drawn_with_replacement() -> None:
+    hypotheses, references = corpus(50)
+    generator = np.random.default_rng(5)
+    values = []
+    for _ in range(200):
+        rows = generator.integers(50, size=50)
+        values.append(100 * np.mean([hypotheses[i] in references[i] for i in rows]))
+    interval = confidence(exact_match, hypotheses, references, samples=200, seed=5)
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
+
+
+def test_the_interval_of_a_share_is_the_binomials() -> None:
+    hypotheses, references = ["a"] * 300 + ["b"] * 700, [["a"]] * 1000
+    interval = confidence(exact_match, hypotheses, references, samples=4000)
+    reach = 1.96 * 100 * math.sqrt(0.3 * 0.7 / 1000)
+    assert interval.low == pytest.approx(30 - reach, abs=0.3)
+    assert interval.high == pytest.approx(30 + reach, abs=0.3)
+
+
+def test_the_seed_decides() -> None:
+    rows = corpus(40)
+    assert confidence(exact_match, *rows, seed=1) == confidence(exact_match, *rows, seed=1)
+    assert confidence(METRICS["per"], *rows, seed=1) != confidence(METRICS["per"], *rows, seed=2)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_thousand_samples_take_seconds(name: str) -> None:
+    started = time.process_time()
+    confidence(METRICS[name], *corpus(300))
+    assert time.process_time() - started < 5  # measured: below 0.5; calling the metric anew takes half a minute or more
+
+
+def test_one_sequence_has_no_spread() -> None:
+    interval = confidence(exact_match, ["a"], [["a"]], samples=10)
+    assert (interval.low, interval.high) == (100, 100)
+
+
+def test_an_interval_prints_as_one_line() -> None:
+    interval = confidence(exact_match, ["a", "b"], [["a"], ["c"]], samples=200)
+    assert str(interval) == (
+        "accuracy 50.00, 95 % within 0.00 to 100.00 (200 bootstrap samples; higher is better; nrefs:1|unit:sequence)"
+    )
+
+
+@pytest.mark.parametrize("samples", [0, -1, 2.5])
+def test_samples_must_be_drawn(samples: int) -> None:
+    with pytest.raises(DataError) as error:
+        confidence(exact_match, ["a"], [["a"]], samples=samples)
+    assert str(error.value) == f"`samples` must be at least 1, but is {samples}"
