@@ -20,7 +20,7 @@ def load(
     format: str | None = None,
     columns: Columns = None,
     header: bool | None = None,
-    parts: Mapping[str, str | Sequence[str]] | None = None,
+    parts: Mapping[str, str | Sequence[str] | None] | None = None,
     split: Split | Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.

@@ -100,7 +100,7 @@ def tables_of(streams: Mapping[str, Stream], split: Split | None) -> dict[str, T
 
 def part_streams(
     path: Path,
-    parts: Mapping[str, str | Sequence[str]] | None,
+    parts: Mapping[str, str | Sequence[str] | None] | None,
     *,
     format: str | None,
     columns: Columns,
@@ -108,19 +108,20 @@ def part_streams(
 ) -> dict[str, Stream]:
     """What each part is read from: a file alone is "train"; in a folder, patterns name each part's files."""
     options: dict[str, Any] = {"format": format, "columns": columns, "header": header}
-    if not parts:
+    named = {part: patterns for part, patterns in (parts or {}).items() if patterns is not None}
+    if not named:
         if _COLUMN in path.name:
             return {"train": _parallel(path.parent, path.name, "path", options)}
         return {"train": stream_of(path, **options)}
-    if unknown := [part for part in parts if part not in PARTS]:
+    if unknown := [part for part in named if part not in PARTS]:
         raise DataError(f"`{unknown[0]}` is no part; {choices(unknown[0], PARTS)}")
-    if "train" not in parts:
-        raise DataError(f"`parts` must name the files of `train`, but names only {', '.join(parts)}")
+    if "train" not in named:
+        raise DataError(f"`parts` must name the files of `train`, but names only {', '.join(named)}")
     if not path.is_dir():
         raise DataError(f"`path` must be a folder where `parts` names its files, but `{path}` is not")
     found = {}
-    for part in (part for part in PARTS if part in parts):
-        patterns = parts[part]
+    for part in (part for part in PARTS if part in named):
+        patterns = named[part]
         several = [patterns] if isinstance(patterns, str) else list(patterns)
         found[part] = joined([each for pattern in several for each in _matching(path, pattern, part, options)])
     return found

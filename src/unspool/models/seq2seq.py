@@ -17,7 +17,7 @@ from unspool.models.decoder import Decoded, Decoder, FeedingDecoder, state_layer
 from unspool.models.encoder import Encoded, Encoder, memory_size
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
-from unspool.randomness import Drawing, Draws, keep, number_layers, using
+from unspool.randomness import Drawing, Draws, number_layers, uniform, using
 from unspool.state import State
 from unspool.tokens import with_end, with_start
 from unspool.unrolling import unroll
@@ -126,7 +126,7 @@ class EncoderDecoder(Drawing, nn.Module):
             nonlocal time
             if last is not None:
                 own = keys[order[: len(tokens)]]
-                truth = keep(Draws(own, torch.full_like(own, time)), 1, rate)[:, 0]
+                truth = uniform(Draws(own, torch.full_like(own, time))) >= rate
                 with torch.no_grad():
                     tokens = torch.where(truth, tokens, self.output(last.output).argmax(1))
             time += 1
@@ -219,10 +219,14 @@ def encoder_decoder(
         embedding_size + (output_size if feeding else 0), width, depth, decoder_cell or cell, between, noise
     )
     read = _attention(attention, width, memory, heads)
-    if read is None and (feeding or output_size != width):
+    if read is None and feeding:
         raise ModelError(
-            "`attention: none` has nothing to feed back and no map to the embedding's width; leave `feeding` out, and "
-            f"with tied embeddings make the decoder as wide as the embedding ({embedding_size}, but it is {width})"
+            "`feeding` needs attention, but `attention` is none; leave `feeding` out, or choose an attention"
+        )
+    if read is None and output_size != width:
+        raise ModelError(
+            f"`tied_embeddings` without attention needs a decoder as wide as the embedding ({embedding_size}), but it is "
+            f"{width}; change `decoder_hidden_size`, or choose an attention"
         )
     decoder = (FeedingDecoder if feeding else Decoder)(
         recurrent, _bridge(bridge, layers, embedding_size, memory, recurrent), read, output_size

@@ -57,7 +57,7 @@ def test_changing_one_share_moves_nothing_between_the_others(value: str) -> None
 
 
 def test_parts_have_files_of_their_own_and_valid_is_cut_from_training_alone(folder: Path) -> None:
-    options: dict[str, Any] = {"parts": {"train": "*.train", "test": "*.test"}, "format": "tsv"}
+    options: dict[str, Any] = {"parts": {"train": "*.train", "valid": None, "test": "*.test"}, "format": "tsv"}
     tables = load(path=folder, **options, columns=["word", "n"], split={"by": "word", "valid": 0.1, "test": 0})
     assert list(tables) == ["train", "valid", "test"]
     assert list(tables["test"]) == [{"word": "unseen", "n": "1"}]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,9 @@ def test_json_values_keep_their_types_also_where_they_widen_late(tmp_path: Path)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.text(min_size=1)}), min_size=1, max_size=6))
 def test_json_lines_give_back_any_text(tmp_path: Path, rows: list[dict[str, str]]) -> None:
-    file = tmp_path / "any.jsonl"
+    file = (
+        tmp_path / f"{uuid.uuid4()}.jsonl"
+    )  # a new name each time: clocks of files tick too slowly to tell them apart
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     assert list(read(written(file, lines))) == rows
 
