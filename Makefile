@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test bench format clean
+.PHONY: help setup demo check test bench study format clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,20 @@ setup: .venv/ready  ## Make the environment, with the versions that were tested
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+demo: runs/demo/model.safetensors  ## Train a network for less than 5 minutes that pronounces words it has never seen
+	@echo; echo 'Words kept out of training, by beam search (wer: words that are wrong; per: wrong phonemes):'
+	@$(BIN)/unspool evaluate runs/demo
+	@echo; echo 'Some words that are in no dictionary:'
+	@printf '%s\n' unspool recurrentia blorptastic cromulence zyzzogeton > runs/demo/words.txt
+	@$(BIN)/unspool predict runs/demo runs/demo/words.txt | paste runs/demo/words.txt -
+	@echo; echo 'Try your own: $(BIN)/unspool predict runs/demo'
+
+# What was interrupted goes on where it stopped.
+runs/demo/model.safetensors: | setup
+	$(BIN)/unspool train $(if $(wildcard runs/demo/run.json),runs/demo --resume,pronounce $(DEMO) --run runs/demo)
+
+DEMO := train.minutes=4.5 train.epochs=null model.encoder.num_layers=1 model.decoder.num_layers=1 train.averaging.decay=0.99
 
 check: setup  ## Format, lint, types, import direction
 	$(BIN)/ruff format --check
@@ -27,6 +41,9 @@ test: setup  ## Run the whole test suite
 bench: setup  ## Measure on this machine: the LSTM step against PyTorch, then dynamic against static unrolling
 	$(BIN)/python benchmarks/lstm_step.py
 	$(BIN)/python benchmarks/unroll.py
+
+study: setup  ## Train three networks, 6 minutes each, to see why people use encoder–decoders and attention
+	$(BIN)/python benchmarks/why_attention.py --plot docs/why_attention.png
 
 format: setup  ## Format and fix what can be fixed
 	$(BIN)/ruff format

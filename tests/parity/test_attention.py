@@ -151,5 +151,5 @@ def test_an_attention_without_scores_says_so() -> None:
 
     memory = Ragged(torch.zeros(2, 3), [2])
     lost = Lost(3, 3)
-    with pytest.raises(NotImplementedError, match="^`Lost` must define `scores`$"):
+    with pytest.raises(NotImplementedError, match=r"^`Lost` must define `scores`$"):
         lost(torch.zeros(1, 1, 3), lost.prepare(memory))

@@ -49,7 +49,7 @@ class Decoder(nn.Module):
         bridge: from the encoder's end to the cell's initial state.
         attention: how the memory is read at each step, with queries as wide as the cell's outputs; None to read
             nothing, so that the initial state, a vector of fixed width, is all the decoder knows.
-        output_size: width of an output; with attention the outputs are
+        output_size: width of an output; with attention, or where it is not the cell's own, the outputs are
 
             output = tanh(W [summary; cell's output])
 
@@ -63,7 +63,8 @@ class Decoder(nn.Module):
         width = int(cell.output_size)  # type: ignore[arg-type]
         self.output_size = output_size or width
         read = attention.output_size if attention is not None else 0
-        self.combine = nn.Linear(read + width, self.output_size) if attention is not None else None
+        combining = attention is not None or self.output_size != width
+        self.combine = nn.Linear(read + width, self.output_size) if combining else None
 
     def start(self, encoded: Encoded) -> tuple[State, Context | None]:
         """The state before the first step, one row a sequence, and the context."""
@@ -75,18 +76,17 @@ class Decoder(nn.Module):
 
     def attend(self, outputs: Ragged, context: Context | None) -> Ragged:
         """The decoder's outputs from the cell's, all steps at once. (total, cell's width) -> (total, output_size)"""
-        if self.attention is None or self.combine is None:
-            return outputs
-        summaries = self.attention.read(outputs, context)  # type: ignore[arg-type]
-        return outputs.map(self._combined, summaries)
+        if self.attention is None or context is None:
+            return outputs.map(self._combined)
+        return outputs.map(self._combined, self.attention.read(outputs, context))
 
-    def _combined(self, output: Tensor, summary: Tensor) -> Tensor:
-        return torch.tanh(self.combine(torch.cat([summary, output], 1)))  # type: ignore[misc]
+    def _combined(self, output: Tensor, *summary: Tensor) -> Tensor:
+        return output if self.combine is None else torch.tanh(self.combine(torch.cat([*summary, output], 1)))
 
     def read(self, output: Tensor, context: Context | None) -> Decoded:
         """The same for one step's rows."""
         if self.attention is None or context is None:
-            return Decoded(output, None)
+            return Decoded(self._combined(output), None)
         groups = context.mask.shape[0]
         summary, weights = self.attention(output.unflatten(0, (groups, -1) if groups else (0, 1)), context)
         return Decoded(self._combined(output, summary.flatten(0, 1)), weights.flatten(0, 1))

@@ -223,11 +223,6 @@ def encoder_decoder(
         raise ModelError(
             "`feeding` needs attention, but `attention` is none; leave `feeding` out, or choose an attention"
         )
-    if read is None and output_size != width:
-        raise ModelError(
-            f"`tied_embeddings` without attention needs a decoder as wide as the embedding ({embedding_size}), but it is "
-            f"{width}; change `decoder_hidden_size`, or choose an attention"
-        )
     decoder = (FeedingDecoder if feeding else Decoder)(
         recurrent, _bridge(bridge, layers, embedding_size, memory, recurrent), read, output_size
     )

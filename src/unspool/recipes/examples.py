@@ -54,7 +54,7 @@ class DataSpec(Section):
     header: bool | None = None
     """Whether the first line of CSV and TSV files names the columns; null: it does where it holds those asked for."""
     parts: PartsSpec | None = None
-    """Files of each part; null: the parts the source has, or a cut."""
+    """Files of each part in the folder `path`; not looked at where `source` is read."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
 
@@ -62,7 +62,8 @@ class DataSpec(Section):
         """What to call `unspool.data.load` with."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
         given["source"] = self.source or None
-        given["parts"] = {name: files for name, files in self.parts or () if files} or None
+        named = {name: files for name, files in self.parts or () if files}
+        given["parts"] = (named or None) if self.path is not None else None
         given["split"] = None if self.split is None else self.split.model_dump()
         return given
 

@@ -8,7 +8,11 @@ from unspool.training import Outcome
 
 
 def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
-    """A README for the folder of a run (Mitchell et al., 2019): what it does, what it learned from, how good, how to use."""
+    """A README for the folder of a run: what it does, what it learned from, how good it is, how to use it.
+
+    Reference:
+        Mitchell et al. (2019).
+    """
     recipe, facts = made.recipe, folder.about()
     rows = ", ".join(f"{count:,} {part}" for part, count in facts["examples"].items())
     metrics = "\n".join(f"| {name} | {value:.4g} |" for name, value in outcome.metrics.items())

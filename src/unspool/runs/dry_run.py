@@ -12,8 +12,9 @@ import numpy as np
 from unspool import randomness
 from unspool.errors import TrainingError
 from unspool.recipes import Recipe
-from unspool.runs.preparing import Prepared, prepared
+from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.training import trainer_of
+from unspool.training import initialise
 
 _FITTING_STEPS = 30
 
@@ -27,10 +28,11 @@ def dry_run(recipe: Recipe) -> str:
     Raises:
         TrainingError: the loss on one batch does not fall: nothing could be learned from many.
     """
-    made = prepared(recipe)
+    made = prepared(recipe, fields_of(recipe.train.init, recipe))
     parameters = [f"  {name}  {tuple(each.shape)}" for name, each in made.model.named_parameters()]
     total = sum(each.numel() for each in made.model.parameters())
     lines = [f"{type(made.model).__name__}: {total:,} parameters", *parameters]
+    lines += [] if recipe.train.init is None else [str(initialise(made.model, recipe.train.init))]
     lines += [f"{part}: {len(table):,} rows" for part, table in made.tables.items()]
     lines += [_lengths(made), *_trial(made)]
     return "\n".join(lines)
@@ -57,8 +59,9 @@ def _trial(made: Prepared) -> list[str]:
         spent.append(time.monotonic() - began)
     if not losses[-1] < losses[0]:
         raise TrainingError(
-            f"`loss` on one batch must fall when it is learned by heart, but went from {losses[0]:.3f} to {losses[-1]:.3f} "
-            f"in {_FITTING_STEPS} steps; try another `learning_rate` (now {made.recipe.train.learning_rate:g})"
+            f"`loss` on one batch must fall when it is learned by heart, but went from {losses[0]:.3f} to "
+            f"{losses[-1]:.3f} in {_FITTING_STEPS} steps; try another `learning_rate` (now "
+            f"{made.recipe.train.learning_rate:g})"
         )
     return [
         f"one batch ({batches[0]!r}) learned {_FITTING_STEPS} times: loss {losses[0]:.3f} to {losses[-1]:.3f}",

@@ -61,20 +61,39 @@ class Folder:
     def predictions(self) -> Path:
         return self.path / "predictions"
 
+    def check_new(self) -> None:
+        """Raise a `RunError` if there is something in the folder already."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"`{self.path}` must be a new or empty folder, but holds something; go on with a run by `--resume`, "
+                "or name another folder by `--run`"
+            )
+
     def create(self, recipe: Recipe, fields: Mapping[str, Field], about: Mapping[str, Any]) -> None:
         """Begin a run here.
 
         Raises:
             RunError: there is something in the folder already.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunError(
-                f"`{self.path}` must be a new or empty folder, but holds something; go on with it by `--resume`, or "
-                "name another by `--run`"
-            )
+        self.check_new()
         self.write("recipe.yaml", recipe.to_yaml())
         self.write("fields.json", json.dumps({name: field.to_json() for name, field in fields.items()}))
         self.write("run.json", json.dumps({"format": FORMAT, **about}, indent=2) + "\n")
+
+    def check_data(self, facts: Mapping[str, Any]) -> None:
+        """Raise a `RunError` unless the training part is the one that the run began with.
+
+        A batch is a list of row numbers: of other rows, it would be another batch. A file that was only moved or
+        touched has another key but the same content.
+        """
+        began = self.about()
+        if all(began.get(name, facts[name]) != facts[name] for name in ("key", "content")):
+            then, now = began["data"], facts["data"]
+            changed = f"it began with {then}, and this is {now}" if then != now else f"{now} was changed since"
+            raise RunError(
+                f"`data` must be what `{self.path}` began with to go on with it, but {changed}; bring that back, or "
+                f"start a new run from its weights with `train.init={self.path}`"
+            )
 
     def write(self, name: str, text: str) -> None:
         write_atomically(self.path / name, text.encode())
@@ -120,7 +139,8 @@ class Folder:
         path = self.path / "model.safetensors"
         if not path.is_file():
             raise RunError(
-                f"`{path}` must hold the weights, but there is none; training writes it when it ends: go on with `--resume`"
+                f"`{path}` must hold the weights, but there is none; training writes it when it ends: "
+                f"`unspool train {self.path} --resume`"
             )
         try:
             weights = load_file(path)
@@ -140,9 +160,11 @@ class Folder:
         if not path.is_file():
             raise RunError(f"`{self.path}` must be the folder of a run, but has no `{name}`; is it what `--run` named?")
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise RunError(f"`{path}` must be JSON as the run wrote it, but can't be read ({error})") from error
+        if not isinstance(found, dict):
+            raise RunError(f"`{path}` must be JSON as the run wrote it, but holds a {type(found).__name__}")
         return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,11 +16,14 @@ from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError
 from unspool.fields import Field, TextField
+from unspool.ragged import Ragged
 from unspool.recipes import ImportedSpec, Recipe, TextSpec, imported
+from unspool.runs.folder import Folder
 from unspool.tasks import SequenceToSequence
 from unspool.training.limits import Cursor
 
 _VALIDATION_TOKENS = 8192
+_SOME = 1000  # rows that stand for all in `Prepared.content`
 
 
 @dataclass(eq=False)
@@ -53,12 +58,23 @@ class Prepared:
         for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
             yield encoded.batch(rows)
 
+    def content(self) -> str:
+        """A name for what the training part holds: for its lengths, which make the batches, and for a thousand rows."""
+        encoded = self.encoded["train"]
+        some = encoded.batch(np.unique(np.linspace(0, len(encoded) - 1, _SOME).astype(np.int64)))
+        digest = hashlib.sha256()
+        for column in self.task.columns:
+            found = some[column]
+            digest.update(np.ascontiguousarray(encoded.lengths(column)).tobytes())
+            digest.update((found.values if isinstance(found, Ragged) else found).numpy().tobytes())
+        return digest.hexdigest()[:32]
+
 
 def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepared:
     """Read the data, fit the fields on the training part, encode, and build the model.
 
     Args:
-        fields: fitted before, of a run that goes on; by default they are fitted now.
+        fields: fitted before, of a run that goes on; those of other columns are fitted now.
 
     Raises:
         DataError, FieldError, RecipeError, ModelError: what is wrong, before any training.
@@ -71,7 +87,8 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
             "`data` must have a validation part, but has none; name its files in `data.parts.valid`, or cut it by "
             "`data.split`"
         )
-    fitted = dict(fields) if fields is not None else fit(recipe, tables["train"])
+    fitted = dict(fields or {})
+    fitted |= fit(recipe, tables["train"], [name for name in recipe.fields if name not in fitted])
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
     task = SequenceToSequence(recipe, fitted)
     torch.manual_seed(recipe.seed)
@@ -88,9 +105,24 @@ def tables_of(recipe: Recipe) -> dict[str, Table]:
     return tables
 
 
-def fit(recipe: Recipe, table: Table) -> dict[str, Field]:
-    """The recipe's fields, each fitted on its column of the training part, or on those that share its vocabulary."""
-    specs = recipe.fields
+def fields_of(init: str | None, recipe: Recipe) -> dict[str, Field]:
+    """The fields of the run whose weights a recipe starts from, where it asks for the same: ids then mean the same.
+
+    A field that shares another's vocabulary is taken only with it.
+    """
+    folder = Folder(init or "")
+    if init is None or not (folder.path / "fields.json").exists():
+        return {}
+    theirs, fields = folder.recipe().fields, folder.fields()
+    same = {name for name, spec in recipe.fields.items() if theirs.get(name) == spec}
+    shared = {name: getattr(spec, "vocabulary", None) or name for name, spec in recipe.fields.items()}
+    groups = {name: {each for each, owner in shared.items() if owner == shared[name]} for name in shared}
+    return {name: fields[name] for name in groups if groups[name] <= same}
+
+
+def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field]:
+    """Fields of the recipe, each fitted on its column of the training part, or on those that share its vocabulary."""
+    specs = {name: spec for name, spec in recipe.fields.items() if name in names}
     fitted: dict[str, Field] = {}
     for name, spec in specs.items():
         if getattr(spec, "vocabulary", None) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from unspool.metrics import METRICS
 from unspool.recipes import AveragingSpec, Every, Recipe
 from unspool.runs.card import card
 from unspool.runs.folder import Folder, new_folder
-from unspool.runs.preparing import Prepared, prepared
+from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.run import Run, grouped, load, scores
 from unspool.training import (
     BEST,
+    LAST,
     Averages,
     LastMean,
     Limits,
@@ -62,16 +64,23 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
     folder = Folder(run if run is not None else new_folder(name))
     if resume:
         _check_same(recipe, folder.recipe(), folder)
-    made = prepared(recipe, folder.fields() if resume else None)
+    else:
+        folder.check_new()
+    made = prepared(recipe, folder.fields() if resume else fields_of(recipe.train.init, recipe))
+    if resume:
+        folder.check_data(_facts(made))
+    begun = resume and any((folder.checkpoints / name).exists() for name in (LAST, BEST))
+    if recipe.train.init is not None and not begun:
+        print_line(str(initialise(made.model, recipe.train.init)))
     if not resume:
         folder.create(recipe, made.task.fields, _facts(made))
-        if recipe.train.init is not None:
-            print_line(str(initialise(made.model, recipe.train.init)))
     print_line(_headline(made, folder))
-    trainer = trainer_of(made, folder)
-    outcome = trainer.run(resume=resume)
+    outcome = trainer_of(made, folder).run(resume=begun)
     print_line(str(outcome))
-    return _finish(made, folder, outcome)
+    trained = _finish(made, folder, outcome)
+    if outcome.reason == "interrupted":
+        print_line(f"go on with `unspool train {folder.path} --resume`")
+    return trained
 
 
 def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
@@ -138,8 +147,8 @@ def validation_of(made: Prepared) -> Any:
 
 def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     """Put the best weights where they are used from; plots and a model card beside them."""
-    if (folder.checkpoints / BEST).exists():
-        load_weights(folder.checkpoints / BEST, made.model)
+    best = folder.checkpoints / BEST
+    load_weights(best if best.exists() else folder.checkpoints / LAST, made.model)
     folder.save_weights(made.model)
     run = load(folder.path)
     if importlib.util.find_spec("matplotlib") is not None:
@@ -178,6 +187,8 @@ def _facts(made: Prepared) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
         "examples": {part: len(table) for part, table in made.tables.items()},
         "data": made.tables["train"].origin,
+        "key": made.tables["train"].key,
+        "content": made.content(),
         "torch": torch.__version__,
     }
 
@@ -197,12 +208,25 @@ def _check_same(asked: Recipe, kept: Recipe, folder: Folder) -> None:
     free = dict.fromkeys(limits)
     same = [each.model_copy(update={"train": each.train.model_copy(update=free)}) for each in (asked, kept)]
     if same[0] != same[1]:
-        ours, theirs = (each.model_dump(mode="json") for each in same)
-        different = [key for key in ours if ours[key] != theirs[key]]
-        raise RunError(
-            f"`--resume` must find the recipe that `{folder.path}` began with, but {', '.join(different)} differ; "
-            f"use `{folder.path / 'recipe.yaml'}`, or start a new run from its weights with `train.init={folder.path}`"
+        ours, theirs = (dict(_leaves(each.model_dump(mode="json"))) for each in same)
+        different = ", ".join(
+            f"`{key}` is {ours.get(key)!r} and was {theirs.get(key)!r}"
+            for key in dict.fromkeys((*ours, *theirs))
+            if ours.get(key) != theirs.get(key)
         )
+        raise RunError(
+            f"`--resume` must find the recipe that `{folder.path}` began with, but {different}; use "
+            f"`{folder.path / 'recipe.yaml'}`, or start a new run from its weights with `train.init={folder.path}`"
+        )
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """What nested dicts hold, by dotted paths."""
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{path}.{key}" if path else key)
 
 
 def print_line(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, NamedTuple
 
 import torch
@@ -13,9 +14,9 @@ from unspool import cells, data
 from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.decode import Hypothesis, beam_search, greedy, sample
-from unspool.errors import RecipeError
+from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field, TextField
-from unspool.models import EncoderDecoder, PlainNetwork, encoder_decoder, plain_network
+from unspool.models import PlainNetwork, encoder_decoder, plain_network
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, EncoderDecoderSpec, PlainSpec, Recipe, imported
 
@@ -151,6 +152,13 @@ class SequenceToSequence:
         )
 
     def objective(self, model: nn.Module, *, training: bool = True) -> SequenceObjective:
+        if not hasattr(model, "loss"):
+            raise ModelError(f"`{type(model).__name__}` must have a method `loss(source, target, smoothing=…)`")
+        if self.recipe.train.scheduled_sampling and "sampling" not in signature(model.loss).parameters:  # type: ignore[arg-type]
+            raise RecipeError(
+                "`train.scheduled_sampling` must be 0 for a model that does not read its own outputs, but is "
+                f"{self.recipe.train.scheduled_sampling:g}, and `{type(model).__name__}.loss` takes no `sampling`"
+            )
         smoothing = self.recipe.train.label_smoothing if training else 0.0
         return SequenceObjective(model, self.source, self.target, smoothing)
 
@@ -161,7 +169,12 @@ class SequenceToSequence:
         if isinstance(model, PlainNetwork):
             found = model.best(source)
             return [[Hypothesis(tokens, score, score, ended)] for tokens, score, ended in found]
-        assert isinstance(model, EncoderDecoder) or hasattr(model, "encode")
+        for method in ("encode", "start", "step"):
+            if not hasattr(model, method):
+                raise ModelError(
+                    f"`{type(model).__name__}` must have a method `{method}` to be decoded, as `EncoderDecoder` has; "
+                    "without it, leave out `metrics` and do not predict"
+                )
         with torch.no_grad():
             encoded = model.encode(source)  # type: ignore[operator]
         limit = ((source.lengths + 1) * how.max_length_ratio).ceil().long()

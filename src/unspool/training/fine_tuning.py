@@ -75,7 +75,8 @@ def initialise(model: nn.Module, path: str | PathLike[str]) -> Initialised:
         for name in shared
         if ours[name].shape != theirs[name].shape
     }
-    missing = [name for name in ours if name not in theirs]
+    given = {ours[name].data_ptr() for name in loaded if ours[name].numel()}  # tied weights have a second name
+    missing = [name for name in ours if name not in theirs and ours[name].data_ptr() not in given]
     return Initialised(path, loaded, reshaped, missing, sorted(theirs.keys() - ours.keys()))
 
 

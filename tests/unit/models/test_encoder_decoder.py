@@ -44,7 +44,7 @@ def answers(model: Any, source: Ragged, target: Ragged, **options: Any) -> list[
 
 @every_kind
 @pytest.mark.parametrize("sampling", [0.0, 0.5])
-@lengths_drawn(4)
+@lengths_drawn(2)
 def test_a_batch_of_one_equals_its_row_whatever_is_drawn(
     attention: str, feeding: bool, sampling: float, lengths: list[int]
 ) -> None:
@@ -60,7 +60,7 @@ def test_a_batch_of_one_equals_its_row_whatever_is_drawn(
 
 
 @every_kind
-@lengths_drawn(4)
+@lengths_drawn(2)
 def test_permuting_a_batch_permutes_its_results(attention: str, feeding: bool, lengths: list[int]) -> None:
     model, (source, target) = built(attention, feeding), pairs(lengths)
     order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(3))
@@ -107,7 +107,7 @@ def test_dropout_differs_by_step_and_layer_and_is_off_in_evaluation() -> None:
 
 def test_training_outside_of_using_is_refused() -> None:
     model, (source, target) = built(), pairs([3, 2])
-    with pytest.raises(RandomnessError, match="put the step inside `with unspool.randomness.using"):
+    with pytest.raises(RandomnessError, match=r"put the step inside `with unspool\.randomness\.using"):
         model(source, target)
 
 
@@ -115,13 +115,13 @@ def test_training_outside_of_using_is_refused() -> None:
 def test_scheduled_sampling_at_rate_0_is_teacher_forcing_and_mixes_both_between(attention: str, feeding: bool) -> None:
     model = built(attention, feeding, dropout=0.0)
     ids = torch.arange(400)
-    source, target = (Ragged(torch.tensor(row).repeat(400), [len(row)] * 400, ids) for row in ([3, 4], [3]))
+    source = Ragged(torch.tensor([3, 4]).repeat(400), [2] * 400, ids)
+    best = model(source, source, sampling=0.0).values[0].argmax()
+    target = Ragged(torch.full((400,), 3 if best != 3 else 4), [1] * 400, ids)
     forced = model(source, target, sampling=0.0).values.unflatten(0, (400, 2))
     own = answers(model, source, target, sampling=1.0)[0].unflatten(0, (400, 2))
-    assert torch.equal(forced[:, 0], own[:, 0])
+    assert_same([own[:, 0]], [forced[:, 0].detach()])
     mixed = answers(model, source, target, sampling=0.25)[0].unflatten(0, (400, 2))
-    if torch.allclose(forced[0, 1], own[0, 1]):
-        pytest.skip("its own best token is the true one")
     reads_own = torch.isclose(mixed[:, 1], own[:, 1]).all(1)
     assert torch.equal(~reads_own, torch.isclose(mixed[:, 1], forced[:, 1]).all(1))
     assert 0.15 < reads_own.double().mean() < 0.35  # 400 draws at 0.25: within 4.6 standard deviations
@@ -152,7 +152,8 @@ def test_the_loss_is_its_formula(smoothing: float) -> None:
 def test_a_score_is_the_log_probability_of_a_target(ended: bool) -> None:
     model, (source, target) = built().eval(), pairs([2, 0, 4])
     scores = model.score(source, target, ended=ended)
-    for i, (rows, tokens) in enumerate(zip(model(source, target).split(), target.split(), strict=True)):
+    forced = model(source, target).values.detach()
+    for i, (rows, tokens) in enumerate(zip(Ragged(forced, target.lengths + 1).split(), target.split(), strict=True)):
         read = [*tokens.tolist(), 2][: len(tokens) + ended]
         expected = sum(float(rows[t].log_softmax(0)[token]) for t, token in enumerate(read))
         assert float(scores[i]) == pytest.approx(expected, rel=1e-10, abs=1e-12)
@@ -239,11 +240,6 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
             "`feeding` needs attention, but `attention` is none; leave `feeding` out, or choose an attention",
         ),
         (
-            {"attention": "none", "tied_embeddings": True, "decoder_hidden_size": 5},
-            "`tied_embeddings` without attention needs a decoder as wide as the embedding (4), but it is 5; change "
-            "`decoder_hidden_size`, or choose an attention",
-        ),
-        (
             {"bridge": "last", "decoder_hidden_size": 3, "heads": 1},
             "`bridge: last` needs an encoder whose final states fit the decoder's ({'hidden': 3}), but they are "
             "{'hidden': 4}; use `bridge: learned`, or a decoder as wide as all directions of the encoder together",
@@ -260,5 +256,5 @@ def test_a_bridge_without_forward_says_so() -> None:
     class Lost(Bridge):
         pass
 
-    with pytest.raises(NotImplementedError, match="^`Lost` must define `forward`$"):
+    with pytest.raises(NotImplementedError, match=r"^`Lost` must define `forward`$"):
         Lost()(None)
