@@ -144,7 +144,9 @@ class _Search:
         self._end(ending, found.totals, found.parents, looked, complete=True)
         self.count += ending.sum(1)
         cut = (stopped & (self.count == 0)).unsqueeze(1) & (self.beams.ranks != -torch.inf)
-        self._end(cut, self.beams.totals, torch.arange(beams).expand(cut.shape), looked, complete=False)
+        self._end(
+            cut, self.beams.totals, torch.arange(beams, device=cut.device).expand(cut.shape), looked, complete=False
+        )
         ranks = found.ranks.masked_fill(found.tokens == END, -torch.inf)
         ranks, best = ranks.topk(min(self.size, ranks.shape[1]), 1)
         found = _Candidates(ranks, *(part.gather(1, best) for part in found[1:]))
@@ -171,17 +173,19 @@ class _Search:
         new = weights.unflatten(0, self.beams.ranks.shape).unsqueeze(2)
         return new if self.beams.looked is None else torch.cat([self.beams.looked, new], 2)
 
-    def _end(self, ending: Tensor, totals: Tensor, parents: Tensor, looked: Tensor | None, *, complete: bool) -> None:
-        """Put hypotheses aside. ending, totals, parents: (sources, n)"""
-        for source, place in ending.nonzero().tolist():
-            parent = int(parents[source, place])
-            row = int(self.rows[source])
-            total = float(totals[source, place])
+    def _end(self, ending: Tensor, scores: Tensor, parents: Tensor, looked: Tensor | None, *, complete: bool) -> None:
+        """Put hypotheses aside. ending, scores, parents: (sources, n)"""
+        sources, places = ending.nonzero(as_tuple=True)
+        beams = parents[sources, places]
+        tokens = self.beams.tokens[sources, beams].cpu()
+        rows, totals = self.rows[sources].tolist(), scores[sources, places].tolist()
+        steps = self.time + complete
+        for i, (row, total) in enumerate(zip(rows, totals, strict=True)):
             seen = None
             if looked is not None:
-                seen = looked[source, parent, : self.time + complete, : int(self.source_lengths[row])].cpu()
-            score = self._score(total, self.time + complete, seen)
-            self.ended[row].append(Hypothesis(self.beams.tokens[source, parent].cpu(), total, score, complete, seen))
+                seen = looked[sources[i], beams[i], :steps, : int(self.source_lengths[row])].cpu()
+            score = self._score(total, steps, seen)
+            self.ended[row].append(Hypothesis(tokens[i], total, score, complete, seen))
 
     def _score(self, total: float, length: int, looked: Tensor | None) -> float:
         score: float = total / ((5 + length) / 6) ** self.length_penalty
