@@ -70,9 +70,13 @@ class Decoder(nn.Module):
         """The state before the first step, one row a sequence, and the context."""
         batch = encoded.memory
         nothing = batch.values.new_zeros(0, int(self.cell.input_size))  # type: ignore[arg-type]
-        state = self.cell.initial_state_for(Ragged(nothing, torch.zeros_like(batch.lengths), batch.ids))
+        state = self._initial(Ragged(nothing, torch.zeros_like(batch.lengths), batch.ids))
         context = None if self.attention is None else self.attention.prepare(batch)
         return _bridged(state, self.bridge(encoded)), context
+
+    def _initial(self, nothing: Ragged) -> State:
+        """The state before the bridge, for sequences of no steps."""
+        return self.cell.initial_state_for(nothing)
 
     def attend(self, outputs: Ragged, context: Context | None) -> Ragged:
         """The decoder's outputs from the cell's, all steps at once. (total, cell's width) -> (total, output_size)"""
@@ -109,6 +113,60 @@ class Decoder(nn.Module):
     def forced(self, inputs: Ragged, state: State, context: Context | None) -> Ragged:
         """All steps of given inputs. (total, embedding_size) -> (total, output_size)"""
         return self.attend(unroll(self.cell, inputs, state).outputs, context)
+
+
+@exportable
+class DeepState(NamedTuple):
+    """lower, upper: the states of the cells below and above the attention."""
+
+    lower: State
+    upper: State
+
+
+class DeepDecoder(Decoder):
+    """A decoder with layers above its attention, so that its recurrence knows at each step what was looked at before.
+
+        found_t = tanh(W [summary_t; cell's output]),    output_t = upper(found_t)
+
+    That is what input feeding is for, but no step waits for another's attention: in training, the cell runs over all
+    steps, then the attention, then `upper`.
+
+    Args:
+        cell: the recurrence over embedded tokens, below.
+        upper: the recurrence over what was found, as wide as the cell at its input.
+        bridge: to the states of both, the cell's first.
+        attention: how the memory is read, with queries as wide as the cell's outputs.
+
+    Reference:
+        Wu et al. (2016), section 3: attention by the bottom layer for those above, there of the step before.
+    """
+
+    def __init__(self, cell: Cell, upper: Cell, bridge: Bridge, attention: Attention) -> None:
+        super().__init__(cell, bridge, attention)
+        self.upper = upper
+        self.output_size = int(upper.output_size)  # type: ignore[arg-type]
+
+    def _initial(self, nothing: Ragged) -> State:
+        return DeepState(super()._initial(nothing), self.upper.initial_state_for(nothing))
+
+    def step(self, x: Tensor, state: State, context: Context | None) -> tuple[Decoded, State]:
+        return self._over(self.cell, self.upper, x, state, context)
+
+    def _over(
+        self, cell: Any, upper: Any, x: Tensor, state: DeepState, context: Context | None
+    ) -> tuple[Decoded, State]:
+        output, below = cell(x, state.lower)
+        found = self.read(output, context)
+        output, above = upper(found.output, state.upper)
+        return Decoded(output, found.weights), DeepState(below, above)
+
+    def stepper(self, rows: int) -> Any:
+        cell, upper = self.cell.stepper(rows), self.upper.stepper(rows)
+        return lambda x, state, context: self._over(cell, upper, x, state, context)
+
+    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Ragged:
+        found = super().forced(inputs, state.lower, context)
+        return unroll(self.upper, found, state.upper).outputs  # type: ignore[no-any-return]
 
 
 class FeedingDecoder(Decoder):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from unspool.cells import LSTM, Cell
 from unspool.errors import ModelError
 from unspool.layers import Dropout, Layers
 from unspool.layout import Layout
-from unspool.models.encoder import memory_size
 from unspool.models.loss import cross_entropy
-from unspool.models.seq2seq import encoder_layers
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
 from unspool.tokens import END, START, with_end
@@ -34,7 +29,7 @@ class PlainNetwork(nn.Module):
         dropout: on the outputs, in training.
 
     Example:
-        >>> model = plain_network(source_size=30, target_size=40, bound=6, hidden_size=16, dropout=0.0)
+        >>> model = unspool.models.plain_network(source_size=30, target_size=40, bound=6, hidden_size=16, dropout=0.0)
         >>> model(Ragged(torch.randint(3, 30, (10,)), lengths=[8, 2]))
         Ragged(values=(15, 40), lengths=[9, 6])
     """
@@ -81,41 +76,6 @@ class PlainNetwork(nn.Module):
             length = int(ends[0]) if len(ends) else len(tokens)
             found.append((tokens[:length].cpu(), float(best[: length + 1].sum()), bool(len(ends))))
         return found
-
-
-def plain_network(
-    source_size: int,
-    target_size: int,
-    *,
-    bound: int = 0,
-    embedding_size: int = 256,
-    hidden_size: int = 256,
-    num_layers: int = 1,
-    cell: Callable[[int, int], Cell] = LSTM,
-    bidirectional: bool = True,
-    dropout: float = 0.1,
-    embedding_dropout: float | None = None,
-    output_dropout: float | None = None,
-) -> PlainNetwork:
-    """A plain network from sizes and names.
-
-    Args:
-        bound: see `PlainNetwork`.
-        source_size, target_size, embedding_size, hidden_size, num_layers, cell, bidirectional, dropout,
-        embedding_dropout, output_dropout: as for `encoder_decoder`.
-
-    Raises:
-        ModelError: a `bound` below 0.
-    """
-    noise = dropout if embedding_dropout is None else embedding_dropout
-    layers = encoder_layers(embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
-    return PlainNetwork(
-        nn.Embedding(source_size, embedding_size),
-        layers,
-        nn.Linear(memory_size(layers), target_size),
-        bound,
-        dropout if output_dropout is None else output_dropout,
-    )
 
 
 def _lengthened(source: Ragged, bound: int) -> Ragged:

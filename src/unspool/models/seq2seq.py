@@ -8,28 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unspool.cells import LSTM, Cell
 from unspool.errors import ModelError
-from unspool.layers import Bidirectional, Dropout, Layers, Stack
-from unspool.layers.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, MultiHeadAttention
-from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
-from unspool.models.decoder import Decoded, Decoder, FeedingDecoder, state_layers, stepwise
-from unspool.models.encoder import Encoded, Encoder, memory_size
+from unspool.layers import Dropout
+from unspool.models.decoder import Decoded, Decoder, stepwise
+from unspool.models.encoder import Encoded, Encoder
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
-from unspool.randomness import Drawing, Draws, number_layers, uniform, using
+from unspool.randomness import Drawing, Draws, number_layers, uniform
 from unspool.state import State
 from unspool.tokens import with_end, with_start
 from unspool.unrolling import unroll
-
-ATTENTIONS: dict[str, type[Attention] | None] = {
-    "none": None,
-    "dot": DotAttention,
-    "general": GeneralAttention,
-    "additive": AdditiveAttention,
-    "multihead": MultiHeadAttention,
-}
-BRIDGES = ("last", "mean", "learned")
 
 
 class EncoderDecoder(Drawing, nn.Module):
@@ -153,149 +141,3 @@ class EncoderDecoder(Drawing, nn.Module):
         scored = logits.with_values(scores)
         total: Tensor = scored.sum()
         return total if ended else total - scored.last()
-
-
-def encoder_decoder(
-    source_size: int,
-    target_size: int,
-    *,
-    embedding_size: int = 256,
-    hidden_size: int = 256,
-    num_layers: int = 1,
-    cell: Callable[[int, int], Cell] = LSTM,
-    bidirectional: bool = True,
-    decoder_hidden_size: int | None = None,
-    decoder_num_layers: int | None = None,
-    decoder_cell: Callable[[int, int], Cell] | None = None,
-    attention: str = "multihead",
-    heads: int = 1,
-    feeding: bool = False,
-    bridge: str = "learned",
-    dropout: float = 0.1,
-    decoder_dropout: float | None = None,
-    embedding_dropout: float | None = None,
-    output_dropout: float | None = None,
-    tied_embeddings: bool = False,
-    shared_embeddings: bool = False,
-) -> EncoderDecoder:
-    """An encoder–decoder from sizes and names.
-
-    Args:
-        source_size, target_size: numbers of ids.
-        embedding_size: features of a token.
-        hidden_size: of each direction of the encoder.
-        num_layers: of the encoder.
-        cell: from sizes to a cell, such as `unspool.cells.GRU`.
-        bidirectional: whether the encoder reads in both directions.
-        decoder_hidden_size, decoder_num_layers, decoder_cell: those of the encoder if left out.
-        attention: "none" (the bridge's state is all the decoder knows), "dot", "general", "additive" or "multihead".
-        heads: of "multihead".
-        feeding: whether a step reads the last step's output (input feeding).
-        bridge: "last", "mean" or "learned".
-        dropout: on the outputs of every layer of the encoder, in training.
-        decoder_dropout: between the layers of the decoder; `dropout` if left out, as the next two.
-        embedding_dropout: on embedded tokens.
-        output_dropout: before the output layer.
-        tied_embeddings: the output layer's weights are the target's embedding.
-        shared_embeddings: source and target share one embedding (and one vocabulary).
-
-    Raises:
-        ModelError: names that are unknown, parts that do not fit.
-    """
-    if shared_embeddings and source_size != target_size:
-        raise ModelError(
-            f"`shared_embeddings` needs one vocabulary, but source has {source_size} ids and target {target_size}"
-        )
-    noise, between, last = (
-        dropout if rate is None else rate for rate in (embedding_dropout, decoder_dropout, output_dropout)
-    )
-    embedded = nn.Embedding(target_size, embedding_size)
-    source_embedding = embedded if shared_embeddings else nn.Embedding(source_size, embedding_size)
-    layers = encoder_layers(embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
-    memory, width = memory_size(layers), decoder_hidden_size or hidden_size
-    depth = decoder_num_layers or num_layers
-    output_size = embedding_size if tied_embeddings else width
-    recurrent = _recurrent(
-        embedding_size + (output_size if feeding else 0), width, depth, decoder_cell or cell, between, noise
-    )
-    read = _attention(attention, width, memory, heads)
-    if read is None and feeding:
-        raise ModelError(
-            "`feeding` needs attention, but `attention` is none; leave `feeding` out, or choose an attention"
-        )
-    decoder = (FeedingDecoder if feeding else Decoder)(
-        recurrent, _bridge(bridge, layers, embedding_size, memory, recurrent), read, output_size
-    )
-    output = nn.Linear(output_size, target_size)
-    _initialise(embedded, source_embedding, output)
-    if tied_embeddings:
-        output.weight = embedded.weight
-    return EncoderDecoder(Encoder(source_embedding, layers), embedded, decoder, output, last)
-
-
-def encoder_layers(
-    input_size: int,
-    hidden_size: int,
-    num_layers: int,
-    cell: Callable[[int, int], Cell],
-    bidirectional: bool,
-    dropout: float,
-    input_dropout: float,
-) -> Layers:
-    """Recurrent layers one over another, with dropout before the first and after each."""
-    layers: list[nn.Module] = [Dropout(input_dropout)] if input_dropout else []
-    for _ in range(num_layers):
-        if bidirectional:
-            layers.append(Bidirectional(cell(input_size, hidden_size), cell(input_size, hidden_size)))
-        else:
-            layers.append(cell(input_size, hidden_size))
-        if dropout:
-            layers.append(Dropout(dropout))
-        input_size = memory_size(Layers(*layers))
-    return Layers(*layers)
-
-
-def _recurrent(
-    input_size: int, width: int, depth: int, cell: Callable[[int, int], Cell], dropout: float, input_dropout: float
-) -> Cell:
-    cells: list[Cell] = [Dropout(input_dropout)] if input_dropout else []
-    for i in range(depth):
-        cells.append(cell(input_size if i == 0 else width, width))
-        if dropout and i < depth - 1:  # the outputs after the last have their own
-            cells.append(Dropout(dropout))
-    stack = Stack(*cells)
-    stack.input_size, stack.output_size = input_size, width  # a dropout does not know its width
-    return stack
-
-
-def _attention(name: str, query_size: int, memory_size: int, heads: int) -> Attention | None:
-    if name not in ATTENTIONS:
-        raise ModelError(f"`attention` must be one of {', '.join(ATTENTIONS)}, but is {name!r}")
-    kind = ATTENTIONS[name]
-    if kind is None:
-        return None
-    if kind is MultiHeadAttention:
-        return MultiHeadAttention(query_size, memory_size, heads)
-    return kind(query_size, memory_size)
-
-
-def _bridge(name: str, layers: Layers, input_size: int, memory: int, cell: Cell) -> Bridge:
-    fields = state_layers(cell)
-    if name == "last":
-        bridge = LastBridge(len(fields), fields[0])
-        with torch.no_grad(), using(seed=0, step=0):  # a misfit shows here, not at the first batch
-            bridge(Encoded(*layers(Ragged(torch.zeros(0, input_size), torch.zeros(0, dtype=torch.int64)))))
-        return bridge
-    if name == "mean":
-        return MeanBridge(memory, len(fields), fields[0])
-    if name == "learned":
-        sizes = [memory_size(Layers(layer)) for layer in layers.layers if memory_size(Layers(layer))]
-        return LearnedBridge(sizes, len(fields), fields[0])
-    raise ModelError(f"`bridge` must be one of {', '.join(BRIDGES)}, but is {name!r}")
-
-
-def _initialise(embedded: nn.Embedding, source: nn.Embedding, output: nn.Linear) -> None:
-    """Embeddings of standard deviation 1 / sqrt(width), which serve as output weights too; no bias at the start."""
-    for embedding in dict.fromkeys((embedded, source)):  # a set's order changes from run to run
-        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
-    nn.init.zeros_(output.bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Tag, model_validator
+from pydantic import Field, Tag, model_validator
 
 from unspool.recipes.section import ImportedSpec, Section, by_kind
 from unspool.recipes.values import CellName, Rate, Size
@@ -34,6 +34,8 @@ class DecoderSpec(Section):
     """Features of the cell's output."""
     num_layers: Size = 1
     """Layers, one upon the other."""
+    upper_layers: Annotated[int, Field(ge=0)] = 0
+    """How many of them lie above the attention and read what it found."""
     dropout: Rate = 0.2
     """Share of features dropped between layers, in training."""
 

@@ -127,6 +127,7 @@ class SequenceToSequence:
                 bidirectional=spec.encoder.bidirectional,
                 decoder_hidden_size=spec.decoder.hidden_size,
                 decoder_num_layers=spec.decoder.num_layers,
+                upper_layers=spec.decoder.upper_layers,
                 decoder_cell=_cell(spec.decoder.cell),
                 attention=spec.attention.kind,
                 heads=spec.attention.heads,
