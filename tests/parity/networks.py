@@ -146,24 +146,35 @@ def logits(model: nn.Module, source: list[int], target: list[int], *, own: bool 
     """
     decoder = model.decoder
     memory, finals = encode(model.encoder.embedding.weight, model.encoder.layers, [*source, END])
-    layers = recurrences(decoder.cell)
+    below = recurrences(decoder.cell)
+    above = recurrences(decoder.upper) if hasattr(decoder, "upper") else []
+    layers = [*below, *above]
     states = bridged(decoder.bridge, memory, finals, len(layers))
     fed = torch.zeros(decoder.output_size, dtype=torch.float64)
     rows, looked, token = [], [], START
     for following in [*target, END]:
         x = model.embedding.weight[token]
         x = torch.cat([x, fed]) if type(decoder).__name__ == "FeedingDecoder" else x
-        for i, (cell, residual) in enumerate(layers):
-            states[i] = STEPS[type(cell)](cell, x, states[i])
-            x = x + states[i]["hidden"] if residual else states[i]["hidden"]
+        x = stepped(below, x, states)
         if decoder.attention is not None:
             summary, weights = attend(decoder.attention, x, memory)
             looked.append(weights)
             x = torch.tanh(decoder.combine.weight @ torch.cat([summary, x]) + decoder.combine.bias)
+        upper = states[len(below) :]
+        x = stepped(above, x, upper)
+        states[len(below) :] = upper
         fed = x
         rows.append(model.output.weight @ x + model.output.bias)
         token = int(rows[-1].argmax()) if own else following
     return torch.stack(rows), looked
+
+
+def stepped(layers: list[tuple[nn.Module, bool]], x: Tensor, states: list[State]) -> Tensor:
+    """One step of layers one over another; their states are replaced."""
+    for i, (cell, residual) in enumerate(layers):
+        states[i] = STEPS[type(cell)](cell, x, states[i])
+        x = x + states[i]["hidden"] if residual else states[i]["hidden"]
+    return x
 
 
 def plain_logits(model: nn.Module, source: list[int]) -> Tensor:

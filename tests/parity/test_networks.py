@@ -80,6 +80,23 @@ def test_every_bridge_between_every_two_depths(attention: str, feeding: bool, sh
         assert_equals_the_papers(built(cell, shape, attention=attention, feeding=feeding, bridge=bridge))
 
 
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "LayerNormLSTM"])
+@pytest.mark.parametrize(("depth", "upper"), [(2, 1), (3, 1), (3, 2)])
+def test_layers_above_the_attention(depth: int, upper: int, cell: str) -> None:
+    assert_equals_the_papers(built(cell, decoder_num_layers=depth, upper_layers=upper, attention="general"))
+
+
+def test_a_step_with_layers_above_the_attention_is_what_forcing_does() -> None:
+    model = built("LSTM", decoder_num_layers=3, upper_layers=2)
+    expected, looked = networks.logits(model, SOURCES[0], TARGETS[1])
+    state, context = model.start(model.encode(ragged([SOURCES[0]])))
+    for i, token in enumerate([1, *TARGETS[1]]):
+        packed, _ = model.stepper(1)(torch.tensor([token]), state, context)
+        decoded, state = model.step(torch.tensor([token]), state, context)
+        assert_same([decoded.output[0], packed.output[0]], [expected[i], expected[i]])
+        assert_same([decoded.weights[0]], [looked[i]])
+
+
 @pytest.mark.parametrize(("attention", "feeding"), [("none", False), *READING])
 def test_a_step_is_what_forcing_does_and_looks_where_the_papers_look(attention: str, feeding: bool) -> None:
     model = built("LSTM", "two layers over two", attention=attention, feeding=feeding)

@@ -240,6 +240,22 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
             "`feeding` needs attention, but `attention` is none; leave `feeding` out, or choose an attention",
         ),
         (
+            {"attention": "none", "decoder_num_layers": 2, "upper_layers": 1},
+            "`upper_layers` needs attention, but `attention` is none; leave `upper_layers` out, or choose an attention",
+        ),
+        (
+            {"decoder_num_layers": 2, "upper_layers": 2},
+            "`upper_layers` must leave at least one of the decoder's 2 layers below the attention, but is 2",
+        ),
+        (
+            {"attention": "dot", "decoder_num_layers": 2, "upper_layers": 1, "feeding": True},
+            "`upper_layers` read what attention found without `feeding`; leave one of them out",
+        ),
+        (
+            {"decoder_num_layers": 2, "upper_layers": 1, "tied_embeddings": True, "decoder_hidden_size": 5},
+            "`tied_embeddings` with `upper_layers` needs a decoder as wide as the embedding (4), but it is 5",
+        ),
+        (
             {"bridge": "last", "decoder_hidden_size": 3, "heads": 1},
             "`bridge: last` needs an encoder whose final states fit the decoder's ({'hidden': 3}), but they are "
             "{'hidden': 4}; use `bridge: learned`, or a decoder as wide as all directions of the encoder together",
