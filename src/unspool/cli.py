@@ -98,7 +98,7 @@ def train(
     if dry_run:
         typer.echo(runs.dry_run(loaded))
         return
-    runs.train(loaded, run or (None if resume else runs.new_folder(Path(recipe).stem)), resume=resume)
+    runs.train(loaded, run, resume=resume)
 
 
 @app.command()

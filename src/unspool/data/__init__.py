@@ -15,7 +15,6 @@ from unspool.data.encoded import Encoded as Encoded
 from unspool.data.encoded import encode as encode
 from unspool.data.loading import load as load
 from unspool.data.named import NAMED as NAMED
-from unspool.data.nearest import choices as choices
 from unspool.data.order import Cursor as Cursor
 from unspool.data.order import Order as Order
 from unspool.data.order import back_in_order as back_in_order

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from unspool.data.lines import lines
-from unspool.data.nearest import choices
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 _KINDS = {str: "text", int: "number", float: "number", bool: "true or false", list: "list", dict: "object"}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from unspool.data.nearest import choices
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 
 def lines(path: Path) -> Iterator[str]:

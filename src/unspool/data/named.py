@@ -11,12 +11,12 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.nearest import choices
 from unspool.data.packages import cmudict, homeassistant
 from unspool.data.parts import Split
 from unspool.data.sources import Columns
 from unspool.data.tables import Stream
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 _log = logging.getLogger("unspool.data")
 

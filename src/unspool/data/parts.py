@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unspool.data.nearest import choices
 from unspool.data.sources import Columns, joined, stream_of
 from unspool.data.tables import Stream, Table, store, store_cut
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 PARTS = ("train", "valid", "test")
 _COLUMN = "{column}"

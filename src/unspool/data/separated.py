@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unspool.data.lines import lines
-from unspool.data.nearest import choices
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 Numbered = Iterator[tuple[int, list[str]]]
 

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
-from unspool.data.nearest import choices
 from unspool.data.separated import separated_rows
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 Columns = Sequence[str] | Mapping[str, str] | None
 

@@ -14,8 +14,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from unspool.data import cache
-from unspool.data.nearest import choices
 from unspool.errors import DataError
+from unspool.nearest import choices
 
 
 class Table:

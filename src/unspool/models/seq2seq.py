@@ -33,7 +33,7 @@ class EncoderDecoder(Drawing, nn.Module):
     `encoder_decoder` puts one together from sizes and names.
 
     Example:
-        >>> model = encoder_decoder(source_size=30, target_size=40, hidden_size=16, dropout=0.0)
+        >>> model = unspool.models.encoder_decoder(source_size=30, target_size=40, hidden_size=16, dropout=0.0)
         >>> source = Ragged(torch.randint(3, 30, (5,)), lengths=[2, 3])
         >>> target = Ragged(torch.randint(3, 40, (6,)), lengths=[4, 2])
         >>> model(source, target)

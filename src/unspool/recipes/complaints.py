@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from unspool.errors import RecipeError
-from unspool.recipes.nearest import did_you_mean, nearest
+from unspool.nearest import did_you_mean, nearest
 from unspool.recipes.reading import Document, Path
 
 Schema = dict[str, Any]

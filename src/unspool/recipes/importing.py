@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from unspool.errors import RecipeError
-from unspool.recipes.nearest import did_you_mean, nearest
+from unspool.nearest import did_you_mean, nearest
 
 IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from unspool.errors import RecipeError
+from unspool.nearest import did_you_mean, nearest
 from unspool.recipes.complaints import complaint
-from unspool.recipes.nearest import did_you_mean, nearest
 from unspool.recipes.overrides import override
 from unspool.recipes.reading import Document, read
 from unspool.recipes.recipe import Recipe
@@ -58,6 +58,8 @@ def load(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Sequence[st
     if not isinstance(document.data, dict):
         raise RecipeError(f"{document.name} must hold keys with values, but holds a {type(document.data).__name__}")
     override(document, overrides)
+    if isinstance(recipe, str | Path):
+        document.data.setdefault("name", Path(recipe).stem)
     try:
         return Recipe.model_validate(document.data)
     except ValidationError as error:

@@ -18,6 +18,8 @@ from unspool.recipes.values import MetricName
 class Recipe(Section):
     """Everything that makes a run: data, fields, model, training, decoding, metrics, seed."""
 
+    name: str = "run"
+    """What folders of its runs are called by default; as its file, unless said."""
     about: str = ""
     """What the recipe is for, in one line."""
     data: DataSpec

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 
 from unspool import cells
 from unspool.metrics import METRICS
+from unspool.nearest import did_you_mean
 from unspool.recipes.importing import IMPORT_PATH, imported, is_import_path
-from unspool.recipes.nearest import did_you_mean
 
 Size = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]

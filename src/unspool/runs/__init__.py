@@ -2,7 +2,6 @@
 
 from unspool.runs.dry_run import dry_run as dry_run
 from unspool.runs.folder import Folder as Folder
-from unspool.runs.folder import new_folder as new_folder
 from unspool.runs.run import Run as Run
 from unspool.runs.run import load as load
 from unspool.runs.training import train as train

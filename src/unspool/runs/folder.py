@@ -8,15 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as to_bytes
-from torch import nn
-
 from unspool import fields as kinds
 from unspool import recipes
-from unspool.errors import RunError
+from unspool.errors import FieldError, RunError
 from unspool.fields import Field
 from unspool.recipes import Recipe
 from unspool.training.checkpoint import write_atomically
@@ -117,43 +111,22 @@ class Folder:
         return recipes.load(self.path / "recipe.yaml")
 
     def fields(self) -> dict[str, Field]:
-        return {name: kinds.load(saved) for name, saved in self._json("fields.json").items()}
-
-    def save_weights(self, model: nn.Module) -> None:
-        """Weights as they are used, tied ones once."""
-        weights: dict[str, torch.Tensor] = {}
-        seen: set[int] = set()
-        for name, tensor in model.state_dict().items():
-            if tensor.numel() and tensor.data_ptr() in seen:
-                continue
-            seen.add(tensor.data_ptr())
-            weights[name] = tensor.detach().cpu().contiguous()
-        write_atomically(self.path / "model.safetensors", to_bytes(weights))
-
-    def load_weights(self, model: nn.Module) -> None:
-        """Give a model the weights of the run.
+        """The fitted fields, by column.
 
         Raises:
-            RunError: there are none, or they are of another model.
+            RunError: they are not those of the recipe beside them, or not as they were written.
         """
-        path = self.path / "model.safetensors"
-        if not path.is_file():
-            raise RunError(
-                f"`{path}` must hold the weights, but there is none; training writes it when it ends: "
-                f"`unspool train {self.path} --resume`"
-            )
+        path, saved, wanted = self.path / "fields.json", self._json("fields.json"), list(self.recipe().fields)
+        if sorted(saved) != sorted(wanted):
+            raise RunError(f"`{path}` must be the fields {wanted} of the recipe beside it, but is {sorted(saved)}")
         try:
-            weights = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise RunError(f"`{path}` must be a whole file of weights, but can't be read ({error})") from error
-        memory = {tensor.data_ptr() for name, tensor in model.state_dict().items() if name in weights}
-        absent = [n for n, t in model.state_dict().items() if n not in weights and t.data_ptr() not in memory]
-        try:
-            model.load_state_dict(weights, strict=False)
-        except RuntimeError as error:
-            raise RunError(f"`{path}` must fit the recipe beside it, but does not ({error})") from error
-        if absent or weights.keys() - model.state_dict().keys():
-            raise RunError(f"`{path}` must fit the recipe beside it, but lacks {absent or 'nothing'} of the model")
+            return {name: kinds.load(field) for name, field in saved.items()}
+        except (FieldError, TypeError, AttributeError) as error:
+            raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.path / name

@@ -17,6 +17,7 @@ from unspool.metrics import METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
+from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, SequenceToSequence
 
 
@@ -116,7 +117,7 @@ def load(path: str | Path) -> Run:
     recipe = folder.recipe()
     task = SequenceToSequence(recipe, folder.fields())
     model = task.build(longest_target=int(folder.about().get("longest_target", 0)))
-    folder.load_weights(model)
+    load_weights(model, folder.weights)
     return Run(folder, recipe, model, task)
 
 

@@ -19,6 +19,7 @@ from unspool.runs.card import card
 from unspool.runs.folder import Folder, new_folder
 from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.run import Run, grouped, load, scores
+from unspool.runs.weights import save_weights
 from unspool.training import (
     BEST,
     LAST,
@@ -57,11 +58,10 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
     Example:
         unspool.train("pronounce").predict(["unspool"])
     """
-    name = "run" if isinstance(recipe, Recipe) else Path(recipe).stem
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
     if resume and run is None:
         raise RunError("`run` must name the folder to go on with; add `--run FOLDER`")
-    folder = Folder(run if run is not None else new_folder(name))
+    folder = Folder(run if run is not None else new_folder(recipe.name))
     if resume:
         _check_same(recipe, folder.recipe(), folder)
     else:
@@ -149,7 +149,7 @@ def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     """Put the best weights where they are used from; plots and a model card beside them."""
     best = folder.checkpoints / BEST
     load_weights(best if best.exists() else folder.checkpoints / LAST, made.model)
-    folder.save_weights(made.model)
+    save_weights(made.model, folder.weights)
     run = load(folder.path)
     if importlib.util.find_spec("matplotlib") is not None:
         _plot(run, made)

@@ -39,7 +39,7 @@ def save(content: dict[str, Any], path: str | PathLike[str]) -> None:
     """
     packing = _Packing()
     text = json.dumps(packing.packed(content))
-    header = {"format": str(FORMAT), "content": text, "sha256": _checksum(text, packing.tensors)}
+    header = {"format": str(FORMAT), "content": text, "sha256": checksum(text, packing.tensors)}
     write_atomically(Path(path), to_bytes(packing.tensors, metadata=header))
 
 
@@ -67,7 +67,7 @@ def _load(path: Path, instead: Callable[[Path], str]) -> dict[str, Any]:
             "read it with the version of unspool that wrote it"
         )
     text = header.get("content", "")
-    if header.get("sha256") != _checksum(text, tensors):
+    if header.get("sha256") != checksum(text, tensors):
         raise RunError(f"`{path}` must be as it was written, but its checksum differs{instead(path)}")
     content: dict[str, Any] = _unpacked(json.loads(text), tensors)
     return content
@@ -182,7 +182,8 @@ def _unpacked(value: Any, tensors: dict[str, Tensor]) -> Any:
     return {_unpacked(key, tensors): _unpacked(each, tensors) for key, each in inner}
 
 
-def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+def checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of a text and of tensors, their names, dtypes and shapes."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name]

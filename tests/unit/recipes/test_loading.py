@@ -54,6 +54,7 @@ def test_a_packaged_recipe_loads_and_equals_itself_written_out(name: str, tmp_pa
 
 def test_the_same_in_a_file_and_in_python_is_equal(file: Path) -> None:
     inside = {
+        "name": "my",  # a file gives its own
         "data": {"path": Path("words.csv")},
         "inputs": {"word": {"unit": "characters"}},
         "outputs": {"phones": {"unit": "words"}},

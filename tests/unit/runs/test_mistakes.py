@@ -38,7 +38,9 @@ def test_a_wrong_key(words: Path, tmp_path: Path, unspool_: Callable[..., Any]) 
     (tmp_path / "my.yaml").write_text(text)
     number = next(number for number, line in enumerate(text.splitlines(), 1) if "head: 2" in line)
     message = unspool_("train", "my.yaml", "--run", "run").message
-    assert message == f"`my.yaml`, line {number}: `model.attention.head` is no key; did you mean `model.attention.heads`?"
+    assert (
+        message == f"`my.yaml`, line {number}: `model.attention.head` is no key; did you mean `model.attention.heads`?"
+    )
     message = unspool_("train", "my.yaml", "model.attention.heads=2", "train.epoch=3", "--run", "run").message
     assert "`model.attention.head` is no key" in message
     assert "override `train.epoch=3`: `train.epoch` is no key; did you mean `train.epochs`?" in message
@@ -47,7 +49,7 @@ def test_a_wrong_key(words: Path, tmp_path: Path, unspool_: Callable[..., Any]) 
 
 TABLES = {
     "a missing column": (
-        "word\tphone\na\tA\n",
+        "word\tphone\n" + "".join(f"a{i}\tA\n" for i in range(60)),
         "`phones` is no column of `{path}`; there are word, phone (nearest: `phone`)",
     ),
     "an empty file": ("", "`{path}` must hold at least one row, but is empty"),
@@ -122,7 +124,10 @@ def test_nothing_to_resume(words: Path, tmp_path: Path, unspool_: Callable[..., 
     message = unspool_("train", recipe, "--resume", "--run", "nowhere").message
     assert message == "`nowhere` must be the folder of a run, but has no `run.json`; is it what `--run` named?"
     (tmp_path / "empty").mkdir()
-    assert "`empty/recipe.yaml` must be a recipe's file, but there is none" in unspool_("train", "empty", "--resume").message
+    assert (
+        "`empty/recipe.yaml` must be a recipe's file, but there is none"
+        in unspool_("train", "empty", "--resume").message
+    )
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -147,9 +152,14 @@ def halved(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("broken", "what"),
-    [(flipped, "must be as it was written, but its checksum differs"), (halved, "must be a whole checkpoint, but can't")],
+    [
+        (flipped, "must be as it was written, but its checksum differs"),
+        (halved, "must be a whole checkpoint, but can't"),
+    ],
 )
-def test_a_corrupt_checkpoint(broken: Callable[[Path], None], what: str, run: Run, unspool_: Callable[..., Any]) -> None:
+def test_a_corrupt_checkpoint(
+    broken: Callable[[Path], None], what: str, run: Run, unspool_: Callable[..., Any]
+) -> None:
     last, best = (run.folder.checkpoints / f"{name}.safetensors" for name in ("last", "best"))
     broken(last)
     before = everything(run.folder.path)
@@ -170,15 +180,16 @@ def test_corrupt_weights(broken: Callable[[Path], None], run: Run, unspool_: Cal
     runs.load(run.folder.path)
 
 
-def test_weights_of_another_model(run: Run, trained: Run, words: Path, tmp_path: Path, unspool_: Callable[..., Any]) -> None:
+def test_weights_of_another_model(
+    run: Run, trained: Run, words: Path, tmp_path: Path, unspool_: Callable[..., Any]
+) -> None:
     wide = runs.train(toy(words, *SHORT, "model.decoder.hidden_size=20"), tmp_path / "wide").folder.path
     path = run.folder.path / "model.safetensors"
     path.write_bytes((wide / "model.safetensors").read_bytes())
     assert unspool_("predict", run.folder.path).message.startswith(f"`{path}` must fit the recipe beside it, but")
     path.unlink()
     assert unspool_("predict", run.folder.path).message == (
-        f"`{path}` must hold the weights, but there is none; training writes it when it ends: "
-        f"`unspool train {run.folder.path} --resume`"
+        f"`{path}` must hold the weights, but there is none; `unspool train {run.folder.path} --resume` writes it again"
     )
 
 
@@ -203,9 +214,13 @@ def test_a_loss_that_is_no_number(words: Path, tmp_path: Path, unspool_: Callabl
     toy(words)
     wild = ["train.clip=null", "train.learning_rate=1e30", "train.schedule=constant", "metrics=[]"]
     message = unspool_("train", words.with_suffix(".yaml"), *wild, "--run", "run").message
-    found = re.match(r"`(loss|norm of the gradient)` must be a finite number, but is (nan|inf) at step (\d+), epoch 1, ", message)
+    found = re.match(
+        r"`(loss|norm of the gradient)` must be a finite number, but is (nan|inf) at step (\d+), epoch 1, ", message
+    )
     assert found, message
-    assert re.search(r"for the examples \d+(, \d+)+( and \d+ more)?; look at them, or try a lower `learning_rate`", message)
+    assert re.search(
+        r"for the examples \d+(, \d+)+( and \d+ more)?; look at them, or try a lower `learning_rate`", message
+    )
     assert (tmp_path / "run" / "checkpoints" / "last.safetensors").exists()
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -214,6 +229,6 @@ def test_predict_on_input_that_is_no_text(trained: Run, tmp_path: Path, unspool_
     (tmp_path / "bad.txt").write_bytes(b"a\n\xff\n")
     (tmp_path / "out.txt").write_text("was here")
     message = unspool_("predict", trained.folder.path, "bad.txt", "-o", "out.txt").message
-    assert message == "`bad.txt`, line 2: a line must be UTF-8, but has the byte 0xff"
+    assert message.startswith("`bad.txt`, line 2: a line must be UTF-8, but has the byte 0xff")
     assert (tmp_path / "out.txt").read_text() == "was here"
     assert "`nowhere.txt`" in unspool_("predict", trained.folder.path, "nowhere.txt").message

@@ -199,7 +199,8 @@ def test_nothing_else_may_move_on_resuming(train: Callable[..., Run], tmp_path: 
     assert str(error.value) == (
         f"`--resume` must find the recipe that `{tmp_path / 'run'}` began with, but `model.encoder.cell` is 'LSTM' and "
         "was 'GRU', `train.learning_rate` is 0.001 and was 0.01; use "
-        f"`{tmp_path / 'run' / 'recipe.yaml'}`, or start a new run from its weights with `train.init={tmp_path / 'run'}`"
+        f"`{tmp_path / 'run' / 'recipe.yaml'}`, or start a new run from its weights with "
+        f"`train.init={tmp_path / 'run'}`"
     )
     assert {file: file.read_bytes() for file in run.folder.path.rglob("*") if file.is_file()} == before
 

@@ -104,7 +104,7 @@ def test_attention_says_where_each_step_looked(trained: Run) -> None:
 
 
 def test_an_unknown_way_to_decode_is_refused_with_the_nearest(trained: Run) -> None:
-    with pytest.raises(RecipeError, match="`decode.beams` is no key; did you mean `decode.beam`"):
+    with pytest.raises(RecipeError, match=r"`decode.beams` is no key; did you mean `decode.beam`"):
         trained.predict(["a"], beams=3)
 
 

@@ -77,7 +77,9 @@ KINDS[Upper.kind] = Upper
 
 def mine(source_size: int, target_size: int, *, width: int) -> nn.Module:
     """A model of one's own."""
-    return models.encoder_decoder(source_size, target_size, embedding_size=width, hidden_size=width, attention="general")
+    return models.encoder_decoder(
+        source_size, target_size, embedding_size=width, hidden_size=width, attention="general"
+    )
 
 
 class Mute(nn.Module):
