@@ -15,6 +15,9 @@ setup: .venv/ready  ## Make the environment, with the versions that were tested
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+SMALL := model.encoder.num_layers=1 model.decoder.num_layers=1 model.decoder.upper_layers=0
+DEMO := $(SMALL) train.minutes=4.5 train.epochs=null train.averaging.decay=0.99
+
 demo: runs/demo/model.safetensors  ## Train a network for less than 5 minutes that pronounces words it has never seen
 	@echo; echo 'Words kept out of training, by beam search (wer: words that are wrong; per: wrong phonemes):'
 	@$(BIN)/unspool evaluate runs/demo
@@ -26,8 +29,6 @@ demo: runs/demo/model.safetensors  ## Train a network for less than 5 minutes th
 # What was interrupted goes on where it stopped.
 runs/demo/model.safetensors: | setup
 	$(BIN)/unspool train $(if $(wildcard runs/demo/run.json),runs/demo --resume,pronounce $(DEMO) --run runs/demo)
-
-DEMO := train.minutes=4.5 train.epochs=null model.encoder.num_layers=1 model.decoder.num_layers=1 train.averaging.decay=0.99
 
 check: setup  ## Format, lint, types, import direction
 	$(BIN)/ruff format --check
