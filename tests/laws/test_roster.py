@@ -27,6 +27,7 @@ ELSEWHERE = {  # modules that map no sequences to sequences by themselves: tests
     bridge.LearnedBridge,
     bridge.MeanBridge,
     decoder.Decoder,
+    decoder.DeepDecoder,
     decoder.FeedingDecoder,
     seq2seq.EncoderDecoder,
     plain.PlainNetwork,

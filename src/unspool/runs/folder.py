@@ -12,7 +12,7 @@ from unspool import fields as kinds
 from unspool import recipes
 from unspool.errors import FieldError, RunError
 from unspool.fields import Field
-from unspool.recipes import Recipe
+from unspool.recipes import ImportedSpec, Recipe, TextSpec
 from unspool.training.checkpoint import write_atomically
 
 FORMAT = 1
@@ -116,11 +116,13 @@ class Folder:
         Raises:
             RunError: they are not those of the recipe beside them, or not as they were written.
         """
-        path, saved, wanted = self.path / "fields.json", self._json("fields.json"), list(self.recipe().fields)
-        if sorted(saved) != sorted(wanted):
-            raise RunError(f"`{path}` must be the fields {wanted} of the recipe beside it, but is {sorted(saved)}")
+        path, saved, specs = self.path / "fields.json", self._json("fields.json"), self.recipe().fields
+        if sorted(saved) != sorted(specs):
+            raise RunError(
+                f"`{path}` must be the fields {sorted(specs)} of the recipe beside it, but is {sorted(saved)}"
+            )
         try:
-            return {name: kinds.load(field) for name, field in saved.items()}
+            return {name: _loaded(specs[name], field) for name, field in saved.items()}
         except (FieldError, TypeError, AttributeError) as error:
             raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
 
@@ -139,6 +141,14 @@ class Folder:
         if not isinstance(found, dict):
             raise RunError(f"`{path}` must be JSON as the run wrote it, but holds a {type(found).__name__}")
         return found
+
+
+def _loaded(spec: TextSpec | ImportedSpec, saved: dict[str, Any]) -> Field:
+    """A saved field; one of the user's own is known by its import path."""
+    if isinstance(spec, ImportedSpec):
+        field: Field = recipes.imported(spec.kind).from_json(saved)
+        return field
+    return kinds.load(saved)
 
 
 def new_folder(name: str) -> Path:

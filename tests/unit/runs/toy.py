@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from unspool import Ragged, cells, models, recipes
-from unspool.fields import KINDS, TextField
+from unspool.fields import TextField
 from unspool.recipes import Recipe
 
 YAML = """\
@@ -70,9 +70,6 @@ class Upper(TextField):
 
     def fit(self, values: Any) -> None:
         super().fit(value.upper() for value in values)
-
-
-KINDS[Upper.kind] = Upper
 
 
 def mine(source_size: int, target_size: int, *, width: int) -> nn.Module:
