@@ -28,12 +28,17 @@ def start(words: Path, folder: Path) -> "subprocess.Popen[str]":
 def stop(process: "subprocess.Popen[str]", folder: Path, step: int, number: signal.Signals) -> str:
     """Send a signal once so many steps are done."""
     metrics, end = folder / "metrics.jsonl", time.monotonic() + 60
-    while not metrics.exists() or metrics.read_bytes().count(b"\n") < step:
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.001)
-    process.send_signal(number)
-    return process.communicate(timeout=60)[1]
+    try:
+        while not metrics.exists() or metrics.read_bytes().count(b"\n") < step:
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        process.send_signal(number)
+        return process.communicate(timeout=60)[1]
+    except BaseException:
+        process.kill()  # or it would train on
+        process.communicate()
+        raise
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from unit.runs.toy import toy
 
 import unspool
 from unspool import Run, runs
+from unspool.data import Table
 from unspool.errors import DataError, RecipeError, RunError
 from unspool.runs import Folder
+from unspool.runs.run import grouped, scores
 from unspool.training import checkpoint, read_records
 
 INPUTS = ["abc", "e", "", "deadbe", "a"]
@@ -176,3 +179,22 @@ def test_weights_are_plain_and_those_of_the_best_validation(trained: Run) -> Non
         for name in file.keys():  # noqa: SIM118 it is no dict
             assert torch.equal(file.get_tensor(name), saved["averaged"][name]), name
             assert not torch.equal(file.get_tensor(name), saved["weights"][name]), name
+
+
+def test_the_weights_are_those_of_the_best_validation_and_not_of_the_last(words: Path, tmp_path: Path) -> None:
+    run = runs.train(toy(words, "train.epochs=2", "metrics=[accuracy]", "train.metric=accuracy"), tmp_path / "run")
+    best, last = (checkpoint.load(run.folder.checkpoints / f"{name}.safetensors") for name in ("best", "last"))
+    assert best["step"] < last["step"]  # at first, nothing is right
+    for name, weight in run.model.named_parameters():
+        assert torch.equal(weight, best["averaged"][name])
+        assert not torch.equal(weight, last["averaged"][name])
+
+
+def test_all_that_stands_beside_an_input_is_right(trained: Run) -> None:
+    rows = [("a", "A"), ("b", "B"), ("a", "A H"), ("c", "C"), ("b", "B")]
+    table = Table.from_rows([{"word": word, "phones": phones} for word, phones in rows])
+    assert grouped(table, trained.task) == {"a": ["A", "A H"], "b": ["B", "B"], "c": ["C"]}
+    assert grouped(table, trained.task, limit=2) == {"a": ["A", "A H"], "b": ["B", "B"]}
+    assert scores(["wer"], ["A H", "B", "D"], list(grouped(table, trained.task).values()))[0].value == pytest.approx(
+        100 / 3
+    )
