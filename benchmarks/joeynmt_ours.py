@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import joeynmt_peer
 import torch
 from joeynmt_peer import WARM_UP, decoded, elapsed, work_per_token
 
@@ -103,22 +104,8 @@ class Ours:
 
 
 def figures(job: dict[str, Any], weights: Path, *, feeding: bool) -> dict[str, Any]:
-    """One round, as `joeynmt_peer.figures`."""
-    if job["threads"]:
-        torch.set_num_threads(job["threads"])
-    ours = Ours(job, feeding=feeding)
-    if not weights.exists():
-        ours.learn()
-        torch.save(ours.model.state_dict(), weights)
-    ours.model.load_state_dict(torch.load(weights))
-    found = {"greedy": ours.decode_figures(1), "beam": ours.decode_figures(job["beam"])}
-    return {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "parameters": sum(parameter.numel() for parameter in ours.model.parameters()),
-        "train": ours.train_figures(),
-        **found,
-    }
+    """One round of ours."""
+    return joeynmt_peer.figures(job, weights, lambda job: Ours(job, feeding=feeding))
 
 
 def main() -> None:

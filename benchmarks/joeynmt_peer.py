@@ -178,13 +178,13 @@ def elapsed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def figures(job: dict[str, Any], weights: Path) -> dict[str, Any]:
-    """One round: decoding with the weights learnt, then training on from them."""
+def figures(job: dict[str, Any], weights: Path, make: Callable[[dict[str, Any]], Any] = Peer) -> dict[str, Any]:
+    """One round of a contender: decoding with the weights learnt, then training on from them."""
     import torch
 
     if job["threads"]:
         torch.set_num_threads(job["threads"])
-    peer = Peer(job)
+    peer = make(job)
     if not weights.exists():
         peer.learn()
         torch.save(peer.model.state_dict(), weights)

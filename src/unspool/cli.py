@@ -41,7 +41,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """What `unspool` runs: exit code 0, 2 for a mistake that a message explains, 130 after Ctrl-C."""
+    """What `unspool` runs: exit code 0, 2 for a mistake that a message explains, 130 after Ctrl-C.
+
+    A training that Ctrl-C ends keeps everything and exits with 0.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8")
