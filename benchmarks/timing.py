@@ -5,18 +5,33 @@ import time
 from collections.abc import Callable
 
 
-def medians(runs: dict[str, Callable[[], object]], *, rounds: int = 15, warmup: int = 3) -> dict[str, float]:
-    """The median seconds of each run, one call of each a round."""
-    for run in runs.values():
-        for _ in range(warmup):
-            run()
+def medians(
+    runs: dict[str, Callable[[], object]], *, rounds: int = 15, warmup: int = 3, settle: float = 0.0
+) -> dict[str, float]:
+    """The median seconds of each run, one timed call of each a round.
+
+    Args:
+        settle: as many untimed calls as fit into these seconds come before a timed one. Libraries with threads of
+            their own let them spin for a while after a call, on the cores that the next run needs.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
+    untimed = {}
+    for name, run in runs.items():
+        last = [taken(run) for _ in range(warmup)][-1:]
+        untimed[name] = int(settle / last[0]) if last else 0
     for _ in range(rounds):
         for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(untimed[name]):
+                run()
+            seconds[name].append(taken(run))
     return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def taken(run: Callable[[], object]) -> float:
+    """The seconds of one call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

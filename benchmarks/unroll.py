@@ -10,13 +10,11 @@ unroll: for a fixed number of steps, and with a symbolic one.
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from peak_memory import added_by, in_a_fresh_process
 from timing import medians, table
 from torch import nn
 
@@ -53,23 +51,12 @@ def training_step(how: str, lengths: list[int]) -> Callable[[], None]:
 
 def peak(how: str, lengths: list[int]) -> float:
     """MB that one training step adds to a process of its own."""
-    request = json.dumps([how, lengths])
-    return float(subprocess.run([sys.executable, __file__, "--peak", request], check=True, capture_output=True).stdout)
+    return in_a_fresh_process(__file__, [how, lengths])
 
 
 def added(how: str, lengths: list[int]) -> float:
     training_step(how, [1] * BATCH)()  # what PyTorch sets up at its first step is no one's cost
-    step = training_step(how, lengths)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
-    before = resident("VmRSS")
-    step()
-    return resident("VmHWM") - before
-
-
-def resident(what: str) -> float:
-    """MB of this process in memory: now (VmRSS), or at most (VmHWM)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split(f"{what}:")[1].split()[0]) / 1024
+    return added_by(training_step(how, lengths))
 
 
 def flexible_lengths_and_memory(rounds: int) -> str:

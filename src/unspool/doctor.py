@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import unspool
-from unspool.data import cache
+from unspool import cache
 
 REQUIRED = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "safetensors", "sacrebleu", "rapidfuzz")
 EXTRAS = {"plots": ("matplotlib", "curves and attention maps"), "hub": ("datasets", "data of the Hugging Face hub")}

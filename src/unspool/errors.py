@@ -68,3 +68,7 @@ class TrainingError(UnspoolError, RuntimeError):
 
 class RunError(UnspoolError, RuntimeError):
     """A run folder or checkpoint that is missing, taken or broken."""
+
+
+class EngineWarning(UserWarning):
+    """A recurrence runs on a slower engine than it could, or compiles what it could have kept."""

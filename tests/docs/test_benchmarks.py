@@ -1,7 +1,9 @@
 """The benchmarks run: each on something small, so that a figure in the README can be measured again."""
 
+import copy
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,104 @@ def script(name: str) -> Any:
     return import_module(name)
 
 
+def tiny(kind: str) -> Any:
+    return script("recurrent_shapes").Shape("tiny", 4, 3, 8, kind)
+
+
 @pytest.mark.usefixtures("_path")
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "Elman"])
-def test_the_step_is_measured_against_torch(kind: str) -> None:
-    seconds, work, engine = script("lstm_step").measure(kind, 4, 3, 8, rounds=1)
-    assert list(seconds) == ["packed", "padded", "from padded", "ragged"]
-    assert all(value > 0 for value in [*seconds.values(), work])
-    assert engine in ("rectangles", "handwritten")
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        ("LSTM", ["torch-padded", "torch-packed", "rectangles", "eager-loop"]),
+        ("GRU", ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]),
+        ("LayerNormLSTM", ["eager-loop"]),
+        ("PeepholeLSTM", ["eager-loop"]),
+        ("Elman", ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]),
+    ],
+)
+def test_a_layer_is_measured_beside_those_that_have_its_cell(kind: str, others: list[str]) -> None:
+    names = ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]
+    rows = script("recurrent").measure(kind, tiny("uniform"), names, rounds=1)
+    for mode in ("forward", "training"):
+        assert [row.contender for row in rows if row.mode == mode] == ["ours", *others]
+    assert all(row.seconds > 0 and row.gf_per_second > 0 for row in rows)
+    forced = {"rectangles": "rectangles", "handwritten": "handwritten", "eager-loop": "reference"}
+    assert all(row.engine == forced.get(row.contender) for row in rows if row.contender != "ours")
+    assert all(row.engine is not None for row in rows if row.contender == "ours")
+    assert f"{kind}, training, GF/s" in script("recurrent").report(rows)
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "PeepholeLSTM", "LayerNormLSTM", "Elman"])
+@pytest.mark.parametrize(("name", "package"), [("onnxruntime", "onnxruntime"), ("jax-scan", "jax")])
+def test_a_peer_that_is_installed_computes_what_ours_does(name: str, package: str, kind: str) -> None:
+    pytest.importorskip(package)
+    rows = script("recurrent").measure(kind, tiny("uniform"), [name], rounds=1)
+    wanted = [] if (name, kind) == ("onnxruntime", "LayerNormLSTM") else [name]
+    assert [row.contender for row in rows if row.mode == "forward"] == ["ours", *wanted]
+
+
+@pytest.mark.usefixtures("_path")
+def test_bfloat16_is_measured_beside_float32() -> None:
+    rows = script("recurrent").measure("LSTM", tiny("full"), [], rounds=1, bf16=True)
+    found = [(row.contender, row.dtype) for row in rows if row.mode == "training"]
+    assert found == [("ours", "float32"), ("ours", "bfloat16"), ("torch-padded", "bfloat16")]
+
+
+@pytest.mark.usefixtures("_path")
+def test_ours_runs_on_the_engine_that_is_named_or_not_at_all() -> None:
+    measure = script("recurrent").measure
+    rows = measure("GRU", tiny("full"), [], rounds=1, engine="rectangles")
+    assert [row.engine for row in rows] == ["rectangles", "rectangles"]
+    assert measure("LSTM", tiny("full"), [], rounds=1, engine="handwritten") == []
+
+
+@pytest.mark.usefixtures("_path")
+def test_who_computes_something_else_is_not_timed() -> None:
+    problems, contenders = script("recurrent_problem"), script("recurrent_torch")
+    problem = problems.problem_of("PeepholeLSTM", tiny("uniform"), 0)
+    ours = contenders.ours(problem)
+    forgotten = copy.deepcopy(problem.cell)
+    forgotten.peephole_output.data.zero_()
+    other = contenders.ours(replace(problem, cell=forgotten), "other")
+    problems.check(ours, ours)
+    with pytest.raises(ValueError, match="`other` must compute what ours does, but its outputs are off by"):
+        problems.check(other, ours)
+
+
+@pytest.mark.usefixtures("_path")
+def test_a_peer_that_is_not_installed_is_skipped_by_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert script("recurrent").at_hand(["torch-padded", "jax-scan", "ours"]) == ["torch-padded", "ours"]
+    assert capsys.readouterr().out == "jax-scan: not installed, skipped (pip install jax)\n"
+
+
+@pytest.mark.usefixtures("_path")
+def test_lengths_are_drawn_as_those_that_were_counted() -> None:
+    shapes = script("recurrent_shapes")
+    assert [sum(counts.values()) for counts in shapes.COUNTS.values()] == [126_052, 29_000]
+    drawn = {kind: shapes.Shape("drawn", 4, 4000, 50, kind).lengths(0) for kind in ("words", "sentences", "uniform")}
+    means = {kind: float(lengths.float().mean()) for kind, lengths in drawn.items()}
+    assert means == pytest.approx({"words": 7.49, "sentences": 11.90, "uniform": 31}, rel=0.03)
+    assert [int(end) for end in drawn["uniform"].aminmax()] == [12, 50]
+    assert [shape.name for shape in shapes.chosen(["H64", "batch1", "words"])] == [
+        "H64-uniform", "H64-full", "batch1-T50", "batch1-T200", "words"
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux's /proc")
+def test_memory_is_that_of_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    recurrent = script("recurrent")
+    shape = script("recurrent_shapes").Shape("long", 64, 4, 2000, "full")
+    rows = recurrent.measure("LSTM", shape, [], rounds=1, memory=True)
+    assert [row.peak_mb is None for row in rows] == [True, False]
+    outputs = 4 * 2000 * 64 * 4 / 2**20
+    assert outputs < rows[1].peak_mb < 100 * outputs
+    assert "MB that a training step adds" in recurrent.report(rows)
 
 
 @pytest.mark.usefixtures("_path")

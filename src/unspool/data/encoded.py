@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unspool.data import cache
+from unspool import cache
 from unspool.data.batch import Batch
 from unspool.data.growing import GrowingArray
 from unspool.data.tables import Table

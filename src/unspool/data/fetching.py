@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
-from unspool.data import cache
+from unspool import cache
 from unspool.errors import DataError
 
 _PIECE = 1 << 16

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from unspool.data import cache
+from unspool import cache
 from unspool.errors import DataError
 from unspool.nearest import choices
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch.nn.utils import parametrize
 
 from unspool.cells.base import Cell, empty_like_step
-from unspool.engine import handwritten, packed, rectangles, reference, scan
+from unspool.engine import handwritten, native, packed, rectangles, reference, scan
 from unspool.errors import EngineError
 from unspool.ragged import Ragged
 from unspool.state import State, select
@@ -33,6 +33,7 @@ ENGINES = {
     name: Engine(name, module.refusal, module.run)
     for name, module in {
         "scan": scan,
+        "native": native,
         "handwritten": handwritten,
         "packed": packed,
         "rectangles": rectangles,
@@ -41,7 +42,7 @@ ENGINES = {
 }
 
 # cuDNN takes packed batches as they are; on the CPU the packed kernel is the slowest but the plain loop.
-_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "handwritten", "rectangles", "reference")}
+_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "native", "handwritten", "rectangles", "reference")}
 
 _forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
 _recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
@@ -52,7 +53,7 @@ def using(name: str) -> Iterator[None]:
     """Within, every recurrence over a `Ragged` runs on this engine, or raises an `EngineError` if it can't.
 
     Args:
-        name: "reference", "rectangles", "packed", "handwritten" or "scan".
+        name: "reference", "rectangles", "packed", "handwritten", "native" or "scan".
 
     Example:
         >>> import torch, unspool

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unspool.data import cache as cache_module
+from unspool import cache as cache_module
 from unspool.data import read
 from unspool.errors import DataError
 

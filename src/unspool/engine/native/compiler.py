@@ -1,0 +1,129 @@
+"""From C++ to functions: compiled once for a machine, kept in the cache, loaded without PyTorch."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+
+from unspool import cache
+from unspool.errors import DataError, EngineError, EngineWarning
+
+HEADERS = ("vectors.hpp", "products.hpp", "recurrence.hpp")
+
+_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+LEVELS = {
+    "avx512": (64, ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")),
+    "avx2": (32, ("-mavx2", "-mfma")),
+    "portable": (16, ()),
+}
+"""By the name of a kind of vectors: bytes in one, and the compiler's flags."""
+
+
+class NoCompiler(EngineError):
+    """There is nothing to compile with, or it failed."""
+
+
+def level() -> str:
+    """The widest vectors this processor has, of `LEVELS`; `$UNSPOOL_VECTORS` names others."""
+    named = os.environ.get("UNSPOOL_VECTORS")
+    if named:
+        if named not in LEVELS:
+            raise EngineError(f"`UNSPOOL_VECTORS` must be one of {', '.join(LEVELS)}, but is `{named}`")
+        return named
+    capability = torch.backends.cpu.get_cpu_capability()
+    return "avx512" if capability.startswith("AVX512") else "avx2" if capability.startswith("AVX2") else "portable"
+
+
+def compiler() -> str | None:
+    """The path of the C++ compiler: `$CXX`, or the first of c++, g++, clang++ there is."""
+    named = os.environ.get("CXX")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+
+
+def has_halves() -> bool:
+    """Whether the processor multiplies bfloat16 numbers, in vectors of 512 bits."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return level() == "avx512" and "avx512_bf16" in text
+
+
+def load(source: str, number: str, halves: bool = False, extra_flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+    """The functions of a source, from the cache where it was compiled before.
+
+    Args:
+        source: C++ that may include `HEADERS`.
+        number: "float" or "double".
+        halves: whether products are of bfloat16 numbers, summed in float.
+        extra_flags: for the compiler, after its own.
+
+    Raises:
+        NoCompiler: there is none, or it failed.
+    """
+    extra_flags = (*(("-DHALVES", "-mavx512bf16") if halves else ()), *extra_flags)
+    return _load(source, number, level(), compiler(), extra_flags)
+
+
+@functools.cache
+def _load(source: str, number: str, vectors: str, path: str | None, extra_flags: tuple[str, ...]) -> ctypes.CDLL:
+    width, flags = LEVELS[vectors]
+    flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *extra_flags)
+    if path is None:
+        raise NoCompiler("there is no C++ compiler: install g++ or clang++, or name one in the environment variable CXX")
+    real = Path(path).resolve()
+    headers = [_header(name) for name in HEADERS]
+    name = cache.key("native", source, headers, flags, str(real), real.stat().st_mtime, real.stat().st_size)
+
+    def write(folder: Path) -> None:
+        _compile(source, path, flags, folder)
+
+    try:
+        folder = cache.entry("native", name, write)
+        if not _whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder = cache.entry("native", name, write)
+    except DataError as error:
+        warnings.warn(f"{error}; compiled for this process alone", EngineWarning, stacklevel=2)
+        folder = Path(tempfile.mkdtemp(prefix="unspool-native-"))
+        write(folder)
+    try:
+        return ctypes.CDLL(str(folder / "cell.so"))
+    except OSError as error:
+        raise NoCompiler(f"`{folder / 'cell.so'}` can't be loaded ({error}); delete it") from error
+
+
+@functools.cache
+def _header(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the library is the one that was written: loading a part of one would end the process."""
+    try:
+        return (folder / "cell.sha256").read_text() == hashlib.sha256((folder / "cell.so").read_bytes()).hexdigest()
+    except OSError:
+        return False
+
+
+def _compile(source: str, path: str, flags: tuple[str, ...], folder: Path) -> None:
+    (folder / "cell.cpp").write_text(source)
+    command = [path, *flags, f"-I{Path(__file__).parent}", str(folder / "cell.cpp"), "-o", str(folder / "cell.so")]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise NoCompiler(f"the C++ compiler `{path}` can't be run: {error.strerror}") from error
+    if done.returncode:
+        said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()
+        first = next((line for line in said if "error" in line), said[0])
+        raise NoCompiler(f"the C++ compiler `{path}` failed: {first}")
+    (folder / "cell.sha256").write_text(hashlib.sha256((folder / "cell.so").read_bytes()).hexdigest())

@@ -1,0 +1,456 @@
+"""The C++ of a cell: one function for a step, one for its vector–Jacobian product, and how weights are packed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from unspool.engine.graph import COSTLY, ELEMENTWISE, Graph, Matrix, Node, StepGraph, ordered
+from unspool.engine.plan import Loop, Place, Plan, plan
+
+ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
+
+_FUNCTIONS: dict[str, Callable[..., str]] = {
+    **{op: (lambda sign: lambda a, b: f"({a} {sign} {b})")(sign) for op, sign in zip(("add", "sub", "mul", "div"), "+-*/", strict=True)},
+    **{
+        op: (lambda sign: lambda a, b: f"truth({a} {sign} {b})")(sign)
+        for op, sign in {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}.items()
+    },
+    "neg": lambda a: f"(-{a})",
+    "maximum": lambda a, b: f"vmax({a}, {b})",
+    "minimum": lambda a, b: f"vmin({a}, {b})",
+    "where": lambda c, a, b: f"select({c} != splat(0), {a}, {b})",
+    **{
+        op: (lambda op: lambda *args: f"v{op}({', '.join(args)})")(op)
+        for op in ("exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "tanh", "sin", "cos", "erf", "abs", "floor", "sign", "pow")
+    },
+}
+assert _FUNCTIONS.keys() == ELEMENTWISE.keys()
+
+
+@dataclass
+class Program:
+    """A cell's C++, and what its caller must know.
+
+    Fields:
+        source: the code.
+        parameters: names of the parameters, in the order that the code takes them.
+        vectors: by name of a vector parameter, where its gradient begins among the sums that a sequence adds up.
+        matrices: by name of a matrix parameter, the taps whose outer products are its gradient.
+        taps: widths of what each step leaves for gradients of matrices.
+        tape: numbers that a step keeps for its gradient.
+        sums: numbers that a sequence adds up.
+        needs_from_input: whether the gradient reads the products with the input again.
+        one_gradient: whether the gates' gradients from input and from hidden are the same.
+    """
+
+    source: str
+    parameters: list[str]
+    vectors: dict[str, tuple[int, int]]
+    matrices: dict[str, list[tuple[int, int]]]
+    taps: list[int]
+    tape: int
+    sums: int
+    needs_from_input: bool
+    one_gradient: bool
+
+
+def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
+    """Write a cell's C++.
+
+    Args:
+        graph: of its step.
+        shapes: of its parameters and buffers, by name.
+    """
+    fields = range(len(graph.state))
+    product = _Product(graph)
+    parameters = _parameters_of(graph, product)
+    forward_roots = [(node, Place(f"new.{i}")) for i, node in enumerate(graph.state)]
+    forward_roots += [(node, Place("tape", offset)) for node, offset in product.tape.items()]
+    forward = _Step(
+        "forward",
+        plan(forward_roots, unreadable="tape"),
+        ["from_input", *(f"state.{i}" for i in fields)],
+        [*(f"new.{i}" for i in fields), "tape"],
+        parameters,
+        shapes,
+    )
+    backward = _Step(
+        "backward",
+        plan(product.roots),
+        ["from_input", *(f"{name}.{i}" for name in ("state", "new") for i in fields), "tape", "given", *(f"carry.{i}" for i in fields)],
+        ["to_input", "to_hidden", *(f"back.{i}" for i in fields), "sums", *(f"tap.{i}" for i in range(len(product.taps)))],
+        parameters,
+        shapes,
+    )
+    taps = [node.width for node in product.taps]
+    constants = {
+        "R": ROWS,
+        "F": len(graph.state),
+        "GATES": graph.gates,
+        "HIDDEN_GATES": graph.hidden_gates,
+        "TAPE": product.tape_width,
+        "SUMS": product.sums,
+        "TAPS": len(taps),
+        "ONE_GRADIENT": int(product.one_gradient),
+        "SCRATCH": max(forward.scratch, backward.scratch, 1),
+    }
+    lines = [
+        '#include "products.hpp"',
+        "struct Cell {",
+        *(f"  static constexpr int64_t {name} = {value};" for name, value in constants.items()),
+        f"  static constexpr int64_t WIDTHS[] = {{{', '.join(map(str, graph.widths))}}};",
+        f"  static constexpr int64_t TAP_WIDTHS[] = {{{', '.join(map(str, [*taps, 0]))}}};",
+        *forward.lines(),
+        *backward.lines(),
+        "};",
+        '#include "recurrence.hpp"',
+        "",
+    ]
+    return Program(
+        "\n".join(lines),
+        parameters,
+        product.vectors,
+        product.matrices,
+        taps,
+        product.tape_width,
+        product.sums,
+        product.needs_from_input,
+        product.one_gradient,
+    )
+
+
+def _parameters_of(graph: StepGraph, product: _Product) -> list[str]:
+    names: dict[str, None] = {}
+    for node in ordered([*graph.state, *(root for root, _ in product.roots)]):
+        if node.op == "parameter":
+            names[node.data[0]] = None
+        elif node.op == "linear":
+            names[node.data.name] = None
+    return [*names]
+
+
+class _Product:
+    """The vector–Jacobian product of a step, in what is at hand when time runs back: the states before and after it,
+    and what it kept on its tape."""
+
+    def __init__(self, graph: StepGraph) -> None:
+        self.graph, self.make = graph, Graph()
+        self.tape: dict[Node, int] = {}
+        self.tape_width = 0
+        self.needs_from_input = False
+        self._new = {node: i for i, node in reversed([*enumerate(graph.state)])}
+        self._later = self._after_the_step()
+        self._made: dict[Node, Node] = {}
+        roots: list[tuple[Node, Place]] = []
+        self.one_gradient = graph.to_hidden is graph.to_input
+        to_input = self._read(graph.to_input)
+        roots.append((to_input, Place("to_input")))
+        back = [self._read(node) for node in graph.to_state]
+        if graph.to_hidden is not None:
+            to_hidden = self._read(graph.to_hidden)
+            if not self.one_gradient:
+                roots.append((to_hidden, Place("to_hidden")))
+            through = self.make.make("linear", (to_hidden,), graph.widths[0], Matrix("weight_hidden", 0, True))
+            back[0] = self.make.elementwise("add", through, back[0])
+        roots += [(node, Place(f"back.{i}")) for i, node in enumerate(back)]
+        self.vectors, self.sums = {}, 0
+        for name, node in graph.to_vectors.items():
+            roots.append((self._read(node), Place("sums", self.sums, accumulate=True)))
+            self.vectors[name] = (self.sums, node.width)
+            self.sums += node.width
+        self.taps: list[Node] = []
+        self.matrices: dict[str, list[tuple[int, int]]] = {}
+        for name, pairs in graph.to_matrices.items():
+            self.matrices[name] = [(self._tap(g), self._tap(x)) for g, x in pairs]
+        roots += [(node, Place(f"tap.{i}")) for i, node in enumerate(self.taps)]
+        self.roots = roots
+
+    def _tap(self, node: Node) -> int:
+        read = self._read(node)
+        if read not in self.taps:
+            self.taps.append(read)
+        return self.taps.index(read)
+
+    def _after_the_step(self) -> set[Node]:
+        """The nodes that a gradient enters: they can't be computed before time runs back."""
+        graph, later = self.graph, set()
+        hidden = [graph.to_hidden] if graph.to_hidden is not None else []
+        pairs = [node for found in graph.to_matrices.values() for pair in found for node in pair]
+        for node in ordered([graph.to_input, *hidden, *graph.to_state, *graph.to_vectors.values(), *pairs]):
+            gradient = node.op == "input" and node.data[0].startswith("gradient.")
+            if gradient or any(arg in later for arg in node.args):
+                later.add(node)
+        return later
+
+    def _read(self, node: Node) -> Node:
+        if node not in self._made:
+            self._made[node] = self._reading(node)
+        return self._made[node]
+
+    def _reading(self, node: Node) -> Node:
+        make = self.make
+        if node.op in ("constant", "parameter"):
+            return make.make(node.op, width=node.width, data=node.data)
+        if node.op == "input":
+            source, offset = node.data
+            if source.startswith("gradient."):
+                carried = make.make("input", width=node.width, data=(source.replace("gradient", "carry"), offset))
+                if source != "gradient.0":
+                    return carried
+                return make.elementwise("add", carried, make.make("input", width=node.width, data=("given", offset)))
+            self.needs_from_input |= source == "from_input"
+            return make.make("input", width=node.width, data=node.data)
+        if node not in self._later:
+            if node in self._new:
+                return make.make("input", width=node.width, data=(f"new.{self._new[node]}", 0))
+            if node.op in COSTLY or node.op in ("linear", "sum", "max", "cat"):
+                if node not in self.tape:
+                    self.tape[node] = self.tape_width
+                    self.tape_width += node.width
+                return make.make("input", width=node.width, data=("tape", self.tape[node]))
+        args = [self._read(arg) for arg in node.args]
+        if node.op == "cat":
+            return make.cat(args)
+        if node.op == "slice":
+            return make.slice(args[0], node.data, node.data + node.width)
+        if node.op in ELEMENTWISE:
+            made = make.elementwise(node.op, *args)
+            return made if made.width == node.width else make.make("add", (made, make.constant(0.0, node.width)), node.width)
+        return make.make(node.op, args, node.width, node.data)
+
+
+@dataclass
+class _Group:
+    """Linear maps of one row, computed together: their panels lie side by side."""
+
+    loop: int
+    x: Node
+    maps: list[Node]
+    offset: str = ""  # of its packed weights among those of the step
+
+    @property
+    def vectors(self) -> int:
+        """Of each map in a panel."""
+        return {1: 4, 2: 2}.get(len(self.maps), 1)
+
+    @property
+    def panel(self) -> int:
+        """Vectors in a panel."""
+        return self.vectors * len(self.maps)
+
+
+@dataclass
+class _Step:
+    """One of the two functions."""
+
+    name: str
+    plan: Plan
+    sources: list[str]
+    destinations: list[str]
+    parameters: list[str]
+    shapes: dict[str, tuple[int, ...]]
+    scratch: int = 0
+    groups: list[_Group] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._kept: dict[str, int] = {}
+        for name, width in self.plan.kept.items():
+            self._kept[name] = self.scratch
+            self.scratch += ROWS * self._padded(width)
+        self._reduced: dict[Node, int] = {}
+        for loop in self.plan.loops:
+            for node in loop.reductions:
+                self._reduced[node] = len(self._reduced)
+        for index, loop in enumerate(self.plan.loops):
+            self._group(index, loop)
+
+    def _padded(self, width: int) -> int:
+        return -(-width // 16) * 16
+
+    def _group(self, index: int, loop: Loop) -> None:
+        alike: dict[Node, list[Node]] = {}
+        for node in loop.products:
+            alike.setdefault(node.args[0], []).append(node)
+        for x, maps in alike.items():
+            while maps:
+                # Five maps are three and two: a panel has at most four vectors, and no odd one out.
+                count = min(4, len(maps)) if len(maps) != 5 else 3
+                self.groups.append(_Group(index, x, maps[:count]))
+                maps = maps[count:]
+
+    # The text
+
+    def lines(self) -> list[str]:
+        return [*self._packing(), *self._step()]
+
+    def _packing(self) -> list[str]:
+        lines, offset = [], "0"
+        for group in self.groups:
+            group.offset = offset
+            K, width = group.x.width, group.maps[0].width
+            # A panel holds `vectors` of each map, and whole panels cover a map's columns.
+            size = f"packed_size({K}, {width}, {group.panel}, {len(group.maps)})"
+            for block, node in enumerate(group.maps):
+                matrix: Matrix = node.data
+                columns = self.shapes[matrix.name][1]
+                along_k, along_column = (columns, 1) if matrix.transposed else (1, columns)
+                lines.append(
+                    f"    pack(packed + {offset}, parameters[{self.parameters.index(matrix.name)}] + {matrix.row * columns}, "
+                    f"{K}, {width}, {along_k}, {along_column}, {group.panel}, {len(group.maps)}, {block}, thread, threads);"
+                )
+            offset = f"{offset} + {size}"
+        signature = "Operand* packed, const T* const* parameters, int thread, int threads"
+        return [
+            f"  static constexpr int64_t {self.name.upper()}_PACKED = {offset};",
+            f"  static void pack_{self.name}({signature}) {{",
+            *lines,
+            "  }",
+        ]
+
+    def _step(self) -> list[str]:
+        tape = "template <bool TAPED> " if self.name == "forward" else ""
+        signature = (
+            "const Operand* packed, const T* const* parameters, const T* const (*in)[R], T* const (*out)[R], int rows, "
+            "T* scratch"
+        )
+        lines = [f"  {tape}static void {self.name}({signature}) {{"]
+        if self._reduced:
+            lines.append(f"    T reduced[{len(self._reduced)}][R];")
+        for index, loop in enumerate(self.plan.loops):
+            lines += ["    " + line for line in self._loop(index, loop)]
+        return [*lines, "  }"]
+
+    def _loop(self, index: int, loop: Loop) -> list[str]:
+        groups = [(number, group) for number, group in enumerate(self.groups) if group.loop == index]
+        wide = max((group.vectors for _, group in groups), default=1)
+        lines = ["{"]
+        for number, group in groups:
+            lines.append(f"  alignas(64) T sums{number}[R * {group.panel * wide // group.vectors} * V];")
+            K = group.x.width
+            lines += [
+                f"  alignas(64) Operand halves{number}[DEEP == 1 ? 1 : R * deep({K})];",
+                f"  const Operand* x{number}[R];",
+                f"  for (int r = 0; r < rows; ++r) x{number}[r] = operands_of({self._address(group.x)}, {K}, halves{number} + (DEEP - 1) * r * deep({K}));",
+            ]
+        for node in loop.reductions:
+            start = "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
+            lines += [f"  vec part{self._reduced[node]}[R];", f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {start};"]
+        lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
+        lines += ["    constexpr bool FULL = decltype(full)::value;"]
+        lines += ["    " + line for line in _Body(self, loop, wide).lines()]
+        lines += ["  };", f"  for (int j = 0, p = 0; j < {loop.width}; j += {wide} * V, ++p) {{"]
+        for number, group in groups:
+            times = wide // group.vectors
+            panel = f"packed + {group.offset} + (p * {times} + {{}}) * deep({group.x.width}) * {group.panel} * V"
+            for part in range(times):
+                guard = f"if (j + {part * group.vectors} * V < {loop.width}) " if part else ""
+                lines.append(
+                    f"    {guard}step_product<{group.panel}>(sums{number} + {part} * R * {group.panel} * V, x{number}, rows, "
+                    f"{panel.format(part)}, deep({group.x.width}));"
+                )
+        lines += [
+            f"    for (int r = 0; r < rows; ++r)",
+            f"      for (int q = 0; q < {wide} && j + q * V < {loop.width}; ++q) {{",
+            f"        const int at = j + q * V;",
+            f"        if (at + V <= {loop.width}) body(std::true_type{{}}, r, at, V, q);",
+            f"        else body(std::false_type{{}}, r, at, {loop.width} - at, q);",
+            "      }",
+            "  }",
+        ]
+        for node in loop.reductions:
+            number, close = self._reduced[node], "total" if node.op == "sum" else "greatest"
+            lines.append(f"  for (int r = 0; r < rows; ++r) reduced[{number}][r] = {close}(part{number}[r]);")
+        return [*lines, "}"]
+
+    def sum_of(self, node: Node, wide: int) -> str:
+        """What the kernel left of a linear map, at the vectors of body's `q`."""
+        number = next(i for i, group in enumerate(self.groups) if node in group.maps)
+        group = self.groups[number]
+        block = group.maps.index(node)
+        part, vector = (f"(q / {group.vectors})", f"(q % {group.vectors})") if wide > 1 else ("0", "0")
+        inner = f"{vector} * {len(group.maps)} + {block}"
+        return f"load(sums{number} + (({part} * R + r) * {group.panel} + {inner}) * V)"
+
+    def _address(self, node: Node) -> str:
+        """Where a row begins in memory."""
+        if node.op == "input":
+            source, offset = node.data
+            return f"in[{self.sources.index(source)}][r] + {offset}"
+        return self.place(self.plan.at[node], "r")
+
+    def place(self, place: Place, row: str) -> str:
+        if place.name in self._kept:
+            width = self._padded(self.plan.kept[place.name])
+            return f"scratch + {self._kept[place.name]} + {row} * {width} + {place.offset}"
+        return f"out[{self.destinations.index(place.name)}][{row}] + {place.offset}"
+
+    def parameter(self, name: str) -> str:
+        return f"parameters[{self.parameters.index(name)}]"
+
+    def reduced(self, node: Node) -> int:
+        return self._reduced[node]
+
+
+class _Body:
+    """What a loop does with one vector of one row."""
+
+    def __init__(self, step: _Step, loop: Loop, wide: int) -> None:
+        self.step, self.loop, self.wide = step, loop, wide
+        self.names: dict[tuple[Node, int], str] = {}
+        self.text: list[str] = []
+
+    def lines(self) -> list[str]:
+        for node in self.loop.reductions:
+            row, number = self._value(node.args[0], 0), self.step.reduced(node)
+            if node.op == "sum":
+                self.text.append(f"part{number}[r] += only<FULL>({row}, n, 0);")
+            else:
+                bounded = f"only<FULL>({row}, n, -std::numeric_limits<T>::infinity())"
+                self.text.append(f"part{number}[r] = vmax(part{number}[r], {bounded});")
+        for node, place in self.loop.stores:
+            if place.accumulate and node.op == "constant" and node.data == 0.0:
+                continue
+            value, address = self._value(node, 0), self.step.place(place, "r")
+            if place.accumulate:
+                value = f"load<FULL>({address} + j, n) + {value}"
+            guard = "if constexpr (TAPED) " if place.name == "tape" else ""
+            self.text.append(f"{guard}store<FULL>({address} + j, n, {value});")
+        return self.text
+
+    def _value(self, node: Node, shift: int) -> str:
+        """The name of a vector: the node's numbers from `j + shift` on, or its one number in all lanes."""
+        if node.width == 1:
+            shift = 0
+        key = (node, shift)
+        if key not in self.names:
+            text = self._text(node, shift)
+            self.names[key] = name = f"t{len(self.names)}"
+            self.text.append(f"const vec {name} = {text};")
+        return self.names[key]
+
+    def _load(self, address: str, node: Node, shift: int) -> str:
+        if node.width == 1:
+            return f"splat(({address})[0])"
+        return f"load<FULL>({address} + j + {shift}, n)"
+
+    def _text(self, node: Node, shift: int) -> str:
+        step = self.step
+        if node.op == "constant":
+            return f"splat(T({node.data!r}))".replace("nan", "NAN").replace("inf", "INFINITY")
+        if node.op == "parameter":
+            name, offset = node.data
+            return self._load(f"{step.parameter(name)} + {offset}", node, shift)
+        if node.op == "input":
+            source, offset = node.data
+            return self._load(f"in[{step.sources.index(source)}][r] + {offset}", node, shift)
+        if node.op in ("sum", "max"):
+            return f"splat(reduced[{step.reduced(node)}][r])"
+        if node.op == "slice":
+            return self._value(node.args[0], shift + node.data)
+        if step.plan.computes(self.loop, node, shift):
+            if node.op == "linear":
+                found = step.sum_of(node, self.wide)
+                return f"splat(({found})[0])" if node.width == 1 else found
+            return _FUNCTIONS[node.op](*(self._value(arg, shift) for arg in node.args))
+        return self._load(step.place(step.plan.at[node], "r"), node, shift)

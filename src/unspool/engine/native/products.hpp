@@ -1,0 +1,263 @@
+// Products with packed weights, and gradients of weights: one micro-kernel under all of them.
+//
+// A weight is packed into panels of C vectors: element (k, column) of panel p lies at ((p K + k) C V + column). The
+// kernel keeps M rows by C vectors of sums in registers and goes once along k, in order: a row's sums do not depend on
+// the rows beside it.
+
+#pragma once
+#include <algorithm>
+
+#include "vectors.hpp"
+
+// What the kernel multiplies: numbers; or, with HALVES, pairs of bfloat16 neighbours along k, summed in float.
+#ifdef HALVES
+#include <immintrin.h>
+static_assert(sizeof(T) == 4 && BYTES == 64, "bfloat16 products are for float and 512 bits");
+using Operand = uint32_t;
+constexpr int64_t DEEP = 2;  // numbers in an operand
+typedef Operand operands __attribute__((vector_size(BYTES)));
+typedef Operand operands_anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));
+INLINE operands load(const Operand* p) { return *reinterpret_cast<const operands_anywhere*>(p); }
+INLINE operands splat(Operand x) { return x - operands{}; }
+INLINE void add_product(vec& sum, operands x, operands w) {
+  sum = (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+}
+INLINE Operand rounded(T x) {  // to nearest even, in the upper half; a NaN stays one
+  Operand bits;
+  std::memcpy(&bits, &x, 4);
+  return x != x ? bits | 0x00400000u : bits + 0x7fffu + ((bits >> 16) & 1u);
+}
+INLINE Operand paired(T first, T second) { return rounded(first) >> 16 | (rounded(second) & 0xffff0000u); }
+// A row as operands, in the space given.
+INLINE const Operand* operands_of(const T* x, int64_t K, Operand* space) {
+  for (int64_t k = 0; k < K / 2; ++k) space[k] = paired(x[2 * k], x[2 * k + 1]);
+  if (K % 2) space[K / 2] = paired(x[K - 1], 0);
+  return space;
+}
+#else
+using Operand = T;
+constexpr int64_t DEEP = 1;
+INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
+INLINE const Operand* operands_of(const T* x, int64_t, Operand*) { return x; }
+#endif
+INLINE constexpr int64_t deep(int64_t K) { return (K + DEEP - 1) / DEEP; }
+
+// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart
+template <int M, int C, bool ADD, class A>
+INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restrict panel, int64_t K) {
+  vec s[M][C];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m)
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) s[m][c] = ADD ? load(sums + m * stride + c * V) : vec{};
+  for (int64_t k = 0; k < K; ++k, panel += C * V) {
+    decltype(load(panel)) b[C];
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) b[c] = load(panel + c * V);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const auto x = splat(a(m, k));
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) add_product(s[m][c], x, b[c]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m)
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) store(sums + m * stride + c * V, s[m][c]);
+}
+
+// Rows of the tile by the vectors of a panel, so that the sums and a panel's line fill the registers.
+constexpr int tile_rows(int C) { return C == 4 ? 6 : C == 3 ? 8 : 12 / C; }
+
+template <int M, int C, bool ADD, class A>
+__attribute__((noinline)) void tile_of(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
+  tile<M, C, ADD>(sums, stride, a, panel, K);
+}
+
+template <int C, bool ADD, class A>
+INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
+  switch (rows) {
+    case 1: return tile_of<1, C, ADD>(sums, stride, a, panel, K);
+    case 2: return tile_of<2, C, ADD>(sums, stride, a, panel, K);
+    case 3: return tile_of<3, C, ADD>(sums, stride, a, panel, K);
+    case 4: return tile_of<4, C, ADD>(sums, stride, a, panel, K);
+    case 5: return tile_of<5, C, ADD>(sums, stride, a, panel, K);
+    case 6: return tile_of<6, C, ADD>(sums, stride, a, panel, K);
+  }
+  if constexpr (C == 3) {
+    if (rows == 7) return tile_of<7, C, ADD>(sums, stride, a, panel, K);
+    return tile_of<8, C, ADD>(sums, stride, a, panel, K);
+  }
+}
+
+struct RowsAt {  // rows anywhere in memory
+  const Operand* const* x;
+  INLINE Operand operator()(int m, int64_t k) const { return x[m][k]; }
+};
+struct RowsApart {  // rows of a matrix
+  const Operand* x;
+  int64_t stride;
+  INLINE Operand operator()(int m, int64_t k) const { return x[m * stride + k]; }
+};
+struct Across {  // columns of a matrix, packed beside each other
+  const Operand* x;
+  int width;
+  INLINE Operand operator()(int m, int64_t k) const { return x[k * width + m]; }
+};
+
+// The rows of one step times one panel: sums (rows, C V). K counts operands, here and wherever there is a panel.
+template <int C> INLINE void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
+  constexpr int M = tile_rows(C);
+  for (int r = 0; r < rows; r += M)
+    tile_upto<C, false>(rows - r < M ? rows - r : M, sums + r * C * V, C * V, RowsAt{x + r}, panel, K);
+}
+
+// How many operands a packed weight takes, of a map from `K` numbers: columns rounded up to whole panels.
+INLINE constexpr int64_t packed_size(int64_t K, int64_t columns, int C, int blocks = 1) {
+  const int64_t vectors = C / blocks * V;
+  return (columns + vectors - 1) / vectors * C * V * deep(K);
+}
+
+// One column block into panels. Element (k, column) is at source[k along_k + column along_column]. The panel's C
+// vectors are `blocks` maps side by side (gates), of which this is number `block`.
+inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column,
+                 int C, int blocks, int block, int thread, int threads) {
+  const int vectors = C / blocks;  // of each map in a panel
+  const int64_t panels = (columns + vectors * V - 1) / (vectors * V);
+  for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; ++p)
+    for (int v = 0; v < vectors; ++v) {
+      const int64_t first = (p * vectors + v) * V, n = std::clamp<int64_t>(columns - first, 0, V);
+      Operand* to = packed + p * deep(K) * C * V + (v * blocks + block) * V;
+      const T* from = source + first * along_column;
+      for (int64_t k = 0; k < deep(K); ++k, to += C * V) {
+#ifdef HALVES
+        const T* one = from + 2 * k * along_k;
+        const bool both = 2 * k + 1 < K;
+        for (int i = 0; i < n; ++i) to[i] = paired(one[i * along_column], both ? one[along_k + i * along_column] : T(0));
+#else
+        const T* one = from + k * along_k;
+        if (along_column == 1 && n == V) {
+          std::memcpy(to, one, sizeof(vec));
+          continue;
+        }
+        for (int i = 0; i < n; ++i) to[i] = one[i * along_column];
+#endif
+        for (int i = n; i < V; ++i) to[i] = 0;
+      }
+    }
+}
+
+// Numbers of working space that a thread needs for `linear`.
+INLINE constexpr int64_t linear_space(int64_t K) { return DEEP == 1 ? 0 : 8 * tile_rows(4) * deep(K); }
+
+// y = x w (+ bias): x (rows, K), w packed in panels of 4 vectors, y (rows, columns).
+inline void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias,
+                   int64_t rows, int64_t K, int64_t columns, Operand* space, int thread, int threads) {
+  constexpr int C = 4, M = tile_rows(C);
+  const int64_t tiles = (rows + M - 1) / M, first = tiles * thread / threads * M;
+  const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
+  alignas(64) T sums[M * C * V];
+  const int64_t block = DEEP == 1 ? last - first : 8 * M;  // rows turned into operands at once
+  for (int64_t start = first; start < last; start += block) {
+    const int64_t stop = std::min(start + block, last), stride = DEEP == 1 ? x_stride : deep(K);
+    const Operand* begin = operands_of(x + start * x_stride, K, space);
+    for (int64_t r = start + 1; DEEP > 1 && r < stop; ++r)
+      operands_of(x + r * x_stride, K, space + (r - start) * stride);
+    for (int64_t p = 0; p * C * V < columns; ++p) {
+      const Operand* panel = packed + p * deep(K) * C * V;
+      const int n = columns - p * C * V < C * V ? columns - p * C * V : C * V;
+      for (int64_t r = start; r < stop; r += M) {
+        const int m = stop - r < M ? stop - r : M;
+        tile_upto<C, false>(m, sums, C * V, RowsApart{begin + (r - start) * stride, stride}, panel, deep(K));
+        for (int i = 0; i < m; ++i) {
+          T* to = y + (r + i) * y_stride + p * C * V;
+          const T* from = sums + i * C * V;
+          if (n == C * V && bias)
+            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V) + load(bias + p * C * V + c * V));
+          else if (n == C * V)
+            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V));
+          else
+            for (int c = 0; c < n; ++c) to[c] = from[c] + (bias ? bias[p * C * V + c] : T(0));
+        }
+      }
+    }
+  }
+}
+
+// w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N). Rows are added in their order,
+// whoever computes which part of w. `space` holds gradient_space(N) operands for each thread.
+constexpr int64_t DEPTH = 384;  // rows at once, so that a panel of x and a tile of g stay in the nearest caches
+INLINE constexpr int64_t gradient_space(int64_t N) { return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + 8); }
+
+// Row k of operands from one row of numbers, or two: `count` of them, zeros up to `width`.
+INLINE void lay(Operand* to, const T* one, const T* next, int count, int width) {
+#ifdef HALVES
+  if (next)
+    for (int i = 0; i < count; ++i) to[i] = paired(one[i], next[i]);
+  else
+    for (int i = 0; i < count; ++i) to[i] = paired(one[i], 0);
+#else
+  std::memcpy(to, one, count * sizeof(T));
+#endif
+  for (int i = count; i < width; ++i) to[i] = 0;
+}
+
+inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
+                            Operand* space, int thread, int threads) {
+  constexpr int C = 4, R = tile_rows(C);
+  const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
+  const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
+  const int64_t panels = (N + C * V - 1) / (C * V);
+  Operand *packed = space, *turned = space + DEPTH * panels * C * V;
+  alignas(64) T sums[R * C * V];
+  if (first >= last) return;
+  std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
+  for (int64_t start = 0; start < rows; start += DEPTH) {
+    const int64_t count = rows - start < DEPTH ? rows - start : DEPTH, K = deep(count);
+    auto next = [&](int64_t k) { return DEEP > 1 && DEEP * k + 1 < count; };
+    for (int64_t p = 0; p < panels; ++p) {
+      const int n = N - p * C * V < C * V ? N - p * C * V : C * V;
+      for (int64_t k = 0; k < K; ++k) {
+        const T *const *row = x + start + DEEP * k, *after = next(k) ? row[1] + p * C * V : nullptr;
+        if (n == C * V)
+          lay(packed + (p * K + k) * C * V, row[0] + p * C * V, after, C * V, C * V);
+        else
+          lay(packed + (p * K + k) * C * V, row[0] + p * C * V, after, n, C * V);
+      }
+    }
+    for (int64_t m = first; m < last; m += R) {
+      const int held = last - m < R ? last - m : R;
+      for (int64_t k = 0; k < K; ++k) {
+        const T *row = g + (start + DEEP * k) * g_stride + m, *after = next(k) ? row + g_stride : nullptr;
+        if (held == R)
+          lay(turned + k * R, row, after, R, R);
+        else
+          lay(turned + k * R, row, after, held, R);
+      }
+      for (int64_t p = 0; p < panels; ++p) {
+        const int n = N - p * C * V < C * V ? N - p * C * V : C * V;
+        const Operand* panel = packed + p * K * C * V;
+        T* to = w + m * N + p * C * V;
+        if (n == C * V) {
+          tile_upto<C, true>(held, to, N, Across{turned, R}, panel, K);
+        } else {
+          for (int i = 0; i < held; ++i)
+            for (int c = 0; c < C * V; ++c) sums[i * C * V + c] = c < n ? to[i * N + c] : T(0);
+          tile_upto<C, true>(held, sums, C * V, Across{turned, R}, panel, K);
+          for (int i = 0; i < held; ++i) std::memcpy(to + i * N, sums + i * C * V, n * sizeof(T));
+        }
+      }
+    }
+  }
+}
+
+// Sums of columns over all rows, row after row.
+inline void column_sums(T* sums, const T* g, int64_t g_stride, int64_t rows, int64_t columns, int thread, int threads) {
+  const int64_t blocks = (columns + V - 1) / V;
+  const int64_t first = blocks * thread / threads * V;
+  const int64_t last = std::min<int64_t>(blocks * (thread + 1) / threads * V, columns);
+  for (int64_t c = first; c < last; ++c) sums[c] = 0;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = first; c < last; ++c) sums[c] += g[r * g_stride + c];
+}

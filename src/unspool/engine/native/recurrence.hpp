@@ -1,0 +1,287 @@
+// A cell over a ragged batch, forward in time and back. `Cell` is generated; see emit.py.
+//
+// Each thread owns whole sequences and steps up to R of them at once. As one ends, the next takes its place, so that no
+// step is computed that is not real, and no thread waits for another. Every row has its own addresses: nothing is
+// gathered, packed or padded.
+
+#pragma once
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+template <class E> using Space = std::unique_ptr<E[], Free>;
+template <class E> Space<E> space_for(int64_t n) {
+  void* p = std::aligned_alloc(64, ((n + 64) * sizeof(E) + 63) / 64 * 64);
+  if (!p) throw std::bad_alloc();
+  return Space<E>(static_cast<E*>(p));
+}
+inline Space<T> numbers(int64_t n) { return space_for<T>(n); }
+inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }
+
+// Everything a call needs; the order of the fields is known to operators.py.
+struct Call {
+  int64_t batch, total, input, threads, reversed;
+  int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
+  const int64_t *offsets, *order;       // (batch + 1); sequences from the longest to the shortest
+  const T *x, *weight_input, *bias_input, *const *parameters;
+  T* from_input;                                             // (total, GATES), computed here where x is given
+  const T* const* initial;                                   // by field, (batch, width)
+  T* const* fields;                                          // by field, (total, width); null where no one asks
+  T* const* final;                                           // by field, (batch, width)
+  T* tape;                                                   // (total, TAPE), or null
+  const T* given;                                            // gradient of the outputs
+  const T* const* to_final;                                  // gradients of the final state
+  T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
+  T *to_input, *to_hidden;                                   // (total, GATES), (total, HIDDEN_GATES)
+  T* const* to_initial;                                      // by field, (batch, width)
+  T* sums;                                                   // (batch, SUMS), zeros at first
+  T* const* taps;                                            // (total, width)
+};
+
+template <class F> void in_parallel(int threads, F f) {
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    f(omp_get_thread_num(), omp_get_num_threads());
+    return;
+  }
+#endif
+  f(0, 1);
+}
+
+// Each thread's sequences, the longest first: the next goes to whoever has the fewest steps so far.
+inline std::vector<int64_t> share(const Call& a, int thread, int threads) {
+  std::vector<int64_t> steps(threads, 0), mine;
+  for (int64_t i = 0; i < a.batch; ++i) {
+    const int64_t s = a.order[i];
+    const int who = std::min_element(steps.begin(), steps.end()) - steps.begin();
+    steps[who] += a.offsets[s + 1] - a.offsets[s] + 1;
+    if (who == thread) mine.push_back(s);
+  }
+  return mine;
+}
+
+struct Slot {
+  int64_t sequence, done;
+  int home;
+};
+
+// Runs `step(slots, count)` until all sequences are through; `empty(s)` for those of no step.
+template <class Step, class Empty>
+void through(const Call& a, const std::vector<int64_t>& mine, Step step, Empty empty) {
+  Slot slots[Cell::R];
+  int homes[Cell::R], count = 0, vacant = Cell::R;
+  for (int i = 0; i < Cell::R; ++i) homes[i] = i;
+  size_t next = 0;
+  for (;;) {
+    while (count < Cell::R && next < mine.size()) {
+      const int64_t s = mine[next++];
+      if (a.offsets[s + 1] == a.offsets[s])
+        empty(s);
+      else
+        slots[count++] = {s, 0, homes[--vacant]};
+    }
+    if (!count) return;
+    step(slots, count);
+    for (int i = 0; i < count;) {
+      const int64_t s = slots[i].sequence;
+      if (++slots[i].done < a.offsets[s + 1] - a.offsets[s]) {
+        ++i;
+      } else {
+        homes[vacant++] = slots[i].home;
+        slots[i] = slots[--count];
+      }
+    }
+  }
+}
+
+constexpr int64_t field_offset(int k) {
+  int64_t sum = 0;
+  for (int i = 0; i < k; ++i) sum += Cell::WIDTHS[i];
+  return sum;
+}
+constexpr int64_t STATE = field_offset(Cell::F);
+
+INLINE void copy(T* to, const T* from, int64_t n) { std::memcpy(to, from, n * sizeof(T)); }
+
+// Where the step number `t` of a sequence lies, counted in the direction of time.
+INLINE int64_t row_of(const Call& a, int64_t s, int64_t t) {
+  return a.reversed ? a.offsets[s + 1] - 1 - t : a.offsets[s] + t;
+}
+INLINE int64_t stride_of(const Call& a, int k) { return k == 0 ? a.output_stride : Cell::WIDTHS[k]; }
+
+// The field before step t: of the step before, or the initial one.
+INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
+  return t == 0 ? a.initial[k] + s * Cell::WIDTHS[k] : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
+}
+
+template <bool TAPED> void forward_rows(const Call& a, const Operand* packed, int thread, int threads) {
+  constexpr int R = Cell::R, F = Cell::F;
+  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * R * STATE);
+  auto kept = [&](int home, int k, int64_t t) { return spare.get() + ((t & 1) * R + home) * STATE + field_offset(k); };
+  const T* in[F + 1][R];
+  T* out[F + 1][R];
+  auto step = [&](const Slot* slots, int count) {
+    for (int r = 0; r < count; ++r) {
+      const auto [s, t, home] = slots[r];
+      const int64_t row = row_of(a, s, t);
+      in[0][r] = a.from_input + row * Cell::GATES;
+      for (int k = 0; k < F; ++k) {
+        in[1 + k][r] = a.fields[k] || t == 0 ? before(a, s, t, k) : kept(home, k, t - 1);
+        out[k][r] = a.fields[k] ? a.fields[k] + row * stride_of(a, k) : kept(home, k, t);
+      }
+      out[F][r] = TAPED ? a.tape + row * Cell::TAPE : nullptr;
+    }
+    Cell::forward<TAPED>(packed, a.parameters, in, out, count, scratch.get());
+    for (int r = 0; r < count; ++r) {
+      const int64_t s = slots[r].sequence;
+      if (slots[r].done + 1 == a.offsets[s + 1] - a.offsets[s])
+        for (int k = 0; k < F; ++k) copy(a.final[k] + s * Cell::WIDTHS[k], out[k][r], Cell::WIDTHS[k]);
+    }
+  };
+  through(a, share(a, thread, threads), step, [&](int64_t s) {
+    for (int k = 0; k < F; ++k)
+      copy(a.final[k] + s * Cell::WIDTHS[k], a.initial[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
+  });
+}
+
+inline void project(const Call& a) {
+  Space<Operand> packed = operands_for(packed_size(a.input, Cell::GATES, 4));
+  in_parallel(a.threads, [&](int thread, int threads) {
+    pack(packed.get(), a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, thread, threads);
+  });
+  in_parallel(a.threads, [&](int thread, int threads) {
+    Space<Operand> space = operands_for(linear_space(a.input));
+    linear(a.from_input, Cell::GATES, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, Cell::GATES,
+           space.get(), thread, threads);
+  });
+}
+
+inline void forward(const Call& a) {
+  if (a.x) project(a);
+  Space<Operand> packed = operands_for(Cell::FORWARD_PACKED);
+  in_parallel(a.threads, [&](int thread, int threads) { Cell::pack_forward(packed.get(), a.parameters, thread, threads); });
+  in_parallel(a.threads, [&](int thread, int threads) {
+    a.tape && Cell::TAPE ? forward_rows<true>(a, packed.get(), thread, threads)
+                         : forward_rows<false>(a, packed.get(), thread, threads);
+  });
+}
+
+// Back through time. Without a tape, each step is computed once more just before its gradient.
+template <bool AGAIN>
+void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, int thread, int threads) {
+  constexpr int R = Cell::R, F = Cell::F, BACK = 2;
+  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * R * STATE);
+  Space<T> tape = numbers(AGAIN ? R * Cell::TAPE : 0), unused = numbers(AGAIN ? R * STATE : 0);
+  auto kept = [&](int home, int k, int64_t t) { return spare.get() + ((t & 1) * R + home) * STATE + field_offset(k); };
+  const T* in[4 + 3 * F - 1][R];
+  T* out[BACK + F + 1 + Cell::TAPS][R];
+  T* again[F + 1][R];
+  auto step = [&](const Slot* slots, int count) {
+    for (int r = 0; r < count; ++r) {
+      const auto [s, done, home] = slots[r];
+      const int64_t t = a.offsets[s + 1] - a.offsets[s] - 1 - done, row = row_of(a, s, t);
+      in[0][r] = a.from_input ? a.from_input + row * Cell::GATES : nullptr;
+      for (int k = 0; k < F; ++k) {
+        in[1 + k][r] = before(a, s, t, k);
+        in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
+        in[3 + 2 * F + k][r] = done == 0 ? a.to_final[k] + s * Cell::WIDTHS[k] : kept(home, k, done - 1);
+        out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * Cell::WIDTHS[k] : kept(home, k, done);
+        if (AGAIN) again[k][r] = unused.get() + r * STATE + field_offset(k);
+      }
+      if (AGAIN) again[F][r] = tape.get() + r * Cell::TAPE;
+      in[1 + 2 * F][r] = AGAIN ? again[F][r] : a.tape + row * Cell::TAPE;
+      in[2 + 2 * F][r] = a.given + row * a.given_stride;
+      out[0][r] = a.to_input + row * Cell::GATES;
+      out[1][r] = a.to_hidden + row * Cell::HIDDEN_GATES;
+      out[BACK + F][r] = a.sums + s * Cell::SUMS;
+      for (int i = 0; i < Cell::TAPS; ++i) out[BACK + F + 1 + i][r] = a.taps[i] + row * Cell::TAP_WIDTHS[i];
+    }
+    if (AGAIN) Cell::forward<true>(packed_forward, a.parameters, in, again, count, scratch.get());
+    Cell::backward(packed, a.parameters, in, out, count, scratch.get());
+  };
+  through(a, share(a, thread, threads), step, [&](int64_t s) {
+    for (int k = 0; k < F; ++k)
+      copy(a.to_initial[k] + s * Cell::WIDTHS[k], a.to_final[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
+  });
+}
+
+// The gradients of weights, each one product over all steps.
+inline void weights_back(const Call& a) {
+  std::vector<const T*> hidden(a.total), x(a.x ? a.total : 0);
+  for (int64_t s = 0; s < a.batch; ++s)
+    for (int64_t t = 0; t < a.offsets[s + 1] - a.offsets[s]; ++t) hidden[row_of(a, s, t)] = before(a, s, t, 0);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = a.x + i * a.input;
+  const bool through_x = a.to_x && a.x;
+  Space<Operand> packed = operands_for(through_x ? packed_size(Cell::GATES, a.input, 4) : 0);
+  if (through_x)
+    in_parallel(a.threads, [&](int thread, int threads) {
+      pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
+    });
+  in_parallel(a.threads, [&](int thread, int threads) {
+    const int64_t widest = gradient_space(std::max<int64_t>(a.input, Cell::WIDTHS[0]));
+    Space<Operand> space = operands_for(std::max(widest, linear_space(Cell::GATES)));
+    if (through_x)
+      linear(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total, Cell::GATES, a.input, space.get(),
+             thread, threads);
+    if (a.to_weight_input)
+      weight_gradient(a.to_weight_input, a.to_input, Cell::GATES, Cell::GATES, x.data(), a.input, a.total, space.get(),
+                      thread, threads);
+    if (a.to_weight_hidden)
+      weight_gradient(a.to_weight_hidden, a.to_hidden, Cell::HIDDEN_GATES, Cell::HIDDEN_GATES, hidden.data(),
+                      Cell::WIDTHS[0], a.total, space.get(), thread, threads);
+    if (a.to_bias_input)
+      column_sums(a.to_bias_input, a.to_input, Cell::GATES, a.total, Cell::GATES, thread, threads);
+    if (a.to_bias_hidden && a.to_bias_hidden != a.to_bias_input)
+      column_sums(a.to_bias_hidden, a.to_hidden, Cell::HIDDEN_GATES, a.total, Cell::HIDDEN_GATES, thread, threads);
+  });
+}
+
+inline void backward(const Call& a) {
+  const bool again = Cell::TAPE && !a.tape;
+  if (again && a.x) project(a);
+  Space<Operand> packed = operands_for(Cell::BACKWARD_PACKED), packed_forward = operands_for(again ? Cell::FORWARD_PACKED : 0);
+  in_parallel(a.threads, [&](int thread, int threads) {
+    Cell::pack_backward(packed.get(), a.parameters, thread, threads);
+    if (again) Cell::pack_forward(packed_forward.get(), a.parameters, thread, threads);
+  });
+  in_parallel(a.threads, [&](int thread, int threads) {
+    again ? backward_rows<true>(a, packed.get(), packed_forward.get(), thread, threads)
+          : backward_rows<false>(a, packed.get(), nullptr, thread, threads);
+  });
+  weights_back(a);
+}
+
+// 0, or 1 where there was not enough memory.
+template <class F> int guarded(F f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
+extern "C" {
+int unspool_forward(const Call* call) { return guarded([&] { forward(*call); }); }
+int unspool_backward(const Call* call) { return guarded([&] { backward(*call); }); }
+// (g, n) and (x, m), both (total, …): to (n, m) += Σ g x^T, for a matrix that an update applies itself.
+int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
+  return guarded([&] {
+    std::vector<const T*> rows(total);
+    for (int64_t i = 0; i < total; ++i) rows[i] = x + i * m;
+    in_parallel(threads, [&](int thread, int count) {
+      Space<Operand> space = operands_for(gradient_space(m));
+      weight_gradient(to, g, n, n, rows.data(), m, total, space.get(), thread, count);
+    });
+  });
+}
+int64_t unspool_size_of_call() { return sizeof(Call); }
+}

@@ -1,0 +1,145 @@
+// Vectors of numbers and the functions of one variable that updates are made of.
+//
+// NUMBER is float or double; BYTES is the width of a vector register. Compiler vector extensions become AVX-512, AVX2
+// or whatever the machine has; nothing here names an instruction.
+
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#ifndef NUMBER
+#define NUMBER float
+#endif
+#ifndef BYTES
+#define BYTES 16
+#endif
+#define INLINE inline __attribute__((always_inline))
+
+using T = NUMBER;
+using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+constexpr int V = BYTES / sizeof(T);  // lanes
+typedef T vec __attribute__((vector_size(BYTES)));
+typedef Bits ivec __attribute__((vector_size(BYTES)));
+typedef T anywhere __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias));
+
+INLINE vec splat(T x) { return x - vec{}; }
+INLINE vec load(const T* p) { return *reinterpret_cast<const anywhere*>(p); }
+INLINE void store(T* p, vec x) { *reinterpret_cast<anywhere*>(p) = x; }
+
+// The first n lanes only, where a row's width is no multiple of V; the others are zero.
+template <bool FULL> INLINE vec load(const T* p, int n) {
+  if constexpr (FULL) return load(p);
+  vec x = {};
+  for (int i = 0; i < n; ++i) x[i] = p[i];
+  return x;
+}
+template <bool FULL> INLINE void store(T* p, int n, vec x) {
+  if constexpr (FULL) return store(p, x);
+  for (int i = 0; i < n; ++i) p[i] = x[i];
+}
+template <bool FULL> INLINE vec only(vec x, int n, T otherwise) {
+  if constexpr (!FULL)
+    for (int i = n; i < V; ++i) x[i] = otherwise;
+  return x;
+}
+
+template <class F> INLINE vec each(vec x, F f) {
+  for (int i = 0; i < V; ++i) x[i] = f(x[i]);
+  return x;
+}
+
+INLINE vec select(ivec mask, vec yes, vec no) { return mask ? yes : no; }
+INLINE vec truth(ivec mask) { return select(mask, splat(1), splat(0)); }
+INLINE vec vabs(vec x) {
+  ivec bits;
+  std::memcpy(&bits, &x, BYTES);
+  bits &= std::numeric_limits<Bits>::max();
+  std::memcpy(&x, &bits, BYTES);
+  return x;
+}
+// Both let a NaN through, as torch does.
+INLINE vec vmax(vec a, vec b) { return select((a > b) | (a != a), a, b); }
+INLINE vec vmin(vec a, vec b) { return select((a < b) | (a != a), a, b); }
+INLINE vec vsqrt(vec x) {
+  return each(x, [](T v) { return std::sqrt(v); });
+}
+
+// e^x = 2^n (1 + p), n whole. Returns p and 2^n; |p| <= 0.42, without the rounding of 1 + p. Float only.
+INLINE void power(vec x, vec& p, vec& scale) {
+  const vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  vec shifted = x * splat(1.44269504088896341f) + magic;
+  vec n = shifted - magic;
+  vec r = x - n * splat(0.693359375f);
+  r = r - n * splat(-2.12194440e-4f);
+  // Cephes' expf (Moshier): e^r = 1 + r + r^2 q(r) on |r| <= ln 2 / 2
+  vec q = splat(1.9875691500e-4f);
+  q = q * r + splat(1.3981999507e-3f);
+  q = q * r + splat(8.3334519073e-3f);
+  q = q * r + splat(4.1665795894e-2f);
+  q = q * r + splat(1.6666665459e-1f);
+  q = q * r + splat(5.0000001201e-1f);
+  p = q * r * r + r;
+  ivec bits;
+  std::memcpy(&bits, &shifted, BYTES);
+  bits = (bits + 127) << 23;  // the bits above the low ones are shifted out
+  std::memcpy(&scale, &bits, BYTES);
+}
+
+INLINE vec vexp(vec x) {
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::exp(v); });
+  vec bounded = vmin(vmax(x, splat(-87.3f)), splat(88.3f));
+  vec p, scale;
+  power(bounded, p, scale);
+  vec y = scale * p + scale;
+  y = select(x > splat(88.72f), splat(std::numeric_limits<T>::infinity()), y);
+  return select(x < splat(-87.3f), splat(0), y);
+}
+INLINE vec vexpm1(vec x) {
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::expm1(v); });
+  vec bounded = vmin(vmax(x, splat(-87.3f)), splat(88.3f));
+  vec p, scale;
+  power(bounded, p, scale);
+  vec y = scale * p + (scale - splat(1));
+  return select(x > splat(88.72f), splat(std::numeric_limits<T>::infinity()), y);
+}
+INLINE vec vsigmoid(vec x) {
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return 1 / (1 + std::exp(-v)); });
+  vec p, scale;
+  power(vmin(vmax(splat(0) - x, splat(-87.3f)), splat(88.3f)), p, scale);
+  return splat(1) / (splat(1) + (scale * p + scale));
+}
+INLINE vec vtanh(vec x) {  // (e^2x - 1) / (e^2x + 1), where e^2x - 1 has lost nothing
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::tanh(v); });
+  vec p, scale;
+  power(splat(2) * vmin(vmax(x, splat(-10.f)), splat(10.f)), p, scale);
+  vec above = scale * p + (scale - splat(1));
+  return above / (above + splat(2));
+}
+INLINE vec vlog(vec x) { return each(x, [](T v) { return std::log(v); }); }
+INLINE vec vlog1p(vec x) { return each(x, [](T v) { return std::log1p(v); }); }
+INLINE vec vsin(vec x) { return each(x, [](T v) { return std::sin(v); }); }
+INLINE vec vcos(vec x) { return each(x, [](T v) { return std::cos(v); }); }
+INLINE vec verf(vec x) { return each(x, [](T v) { return std::erf(v); }); }
+INLINE vec vpow(vec x, vec y) {
+  for (int i = 0; i < V; ++i) x[i] = std::pow(x[i], y[i]);
+  return x;
+}
+INLINE vec vsign(vec x) { return truth(x > splat(0)) - truth(x < splat(0)) + (x - x); }
+INLINE vec vfloor(vec x) {
+  return each(x, [](T v) { return std::floor(v); });
+}
+
+// Over lanes, in one fixed order.
+INLINE T total(vec x) {
+  for (int half = V / 2; half; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] += x[i + half];
+  return x[0];
+}
+INLINE T greatest(vec x) {
+  T best = x[0];
+  for (int i = 1; i < V; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
+  return best;
+}
