@@ -55,6 +55,11 @@ COSTLY = {"div", "exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "tanh", "sin
 """Elementwise operations that are kept rather than done twice."""
 
 
+WEIGHT_HIDDEN, BIAS_HIDDEN = "weight_hidden of the gates", "bias_hidden of the gates"
+"""The names by which a graph knows what gives the gates their part of the hidden state; as parameters that an `update`
+reads itself they go by their own."""
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A row of numbers.

@@ -6,6 +6,7 @@ out is a list of ATen operations on (rows, width) tensors; here each becomes nod
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._decomp import core_aten_decompositions
+from torch._subclasses import FakeTensorMode
+from torch._decomp import core_aten_decompositions, get_decompositions
 from torch.fx import GraphModule
 from torch.fx import Node as Traced
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from unspool.cells.gated import GatedCell
-from unspool.engine.graph import Graph, Matrix, Node, StepGraph
+from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN, Graph, Matrix, Node, StepGraph
 from unspool.errors import EngineError
 
 
@@ -34,15 +36,20 @@ def trace(cell: GatedCell) -> StepGraph:
         Unknown: an operation that mixes rows, or one that is not known, or a tensor that is neither parameter nor
             buffer.
     """
-    rows = _rows_unlike_any_width(cell)
-    module = _Update(cell)
-    lifted = {name: tensor.detach() for name, tensor in module.named_parameters()}
-    buffers = {name: tensor.detach() for name, tensor in module.named_buffers()}
-    like = {"device": "cpu", "dtype": torch.float32}
-    gates = [torch.ones(rows, cell.widths[gate], **like) for gate in cell.gates]  # type: ignore[call-overload]
-    hidden = [torch.ones(rows, cell.widths[gate], **like) for gate in cell.hidden_gates]  # type: ignore[call-overload]
-    state = [torch.ones(rows, cell.widths[name], **like) for name in cell.State._fields]  # type: ignore[call-overload]
-    lifted, buffers = ({k: v.cpu().float() for k, v in part.items()} for part in (lifted, buffers))
+    module, mode = _Update(cell), FakeTensorMode()
+
+    dtype = cell.weight_input.dtype
+
+    def fake(tensor: Tensor) -> Tensor:
+        return torch.empty(tensor.shape, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+
+    with mode:
+        lifted = {name: fake(tensor) for name, tensor in module.named_parameters()}
+        buffers = {name: fake(tensor) for name, tensor in module.named_buffers()}
+        gates = [torch.empty(_ROWS, cell.widths[gate], dtype=dtype) for gate in cell.gates]
+        hidden = [torch.empty(_ROWS, cell.widths[gate], dtype=dtype) for gate in cell.hidden_gates]
+        state = [torch.empty(_ROWS, cell.widths[name], dtype=dtype) for name in cell.State._fields]
+        gradient = [torch.empty_like(leaf) for leaf in state]
 
     def step_and_product(lifted: Any, buffers: Any, gates: Any, hidden: Any, state: Any, gradient: Any) -> Any:
         def step(lifted: Any, gates: Any, hidden: Any, state: Any) -> Any:
@@ -51,14 +58,25 @@ def trace(cell: GatedCell) -> StepGraph:
         new, product = torch.func.vjp(step, lifted, gates, hidden, state)
         return new, product(tuple(gradient))
 
-    arguments = (lifted, buffers, gates, hidden, state, [torch.ones_like(leaf) for leaf in state])
+    arguments = (lifted, buffers, gates, hidden, state, gradient)
+    plain = torch.func.functionalize(step_and_product, remove="mutations")
     try:
-        traced = make_fx(step_and_product, decomposition_table=core_aten_decompositions())(*arguments)
+        traced = make_fx(plain, tracing_mode="fake", decomposition_table=_decompositions())(*arguments)
     except Unknown:
         raise
     except Exception as error:
         raise Unknown(f"its `update` can't be traced ({type(error).__name__}: {str(error).splitlines()[0]})") from error
-    return _Reading(cell, rows, traced, [*lifted], [*buffers]).graph()
+    return _Reading(cell, _ROWS, traced, [*lifted], [*buffers]).graph()
+
+
+@functools.cache
+def _decompositions() -> dict[Any, Any]:
+    """How PyTorch writes what the graph does not know in what it knows."""
+    aten = torch.ops.aten
+    more = ("elu", "gelu", "silu", "hardtanh", "leaky_relu", "softplus", "celu", "selu", "mish", "hardsigmoid", "hardswish")
+    activations = [getattr(aten, name) for name in more]
+    known = {**core_aten_decompositions(), **get_decompositions([*activations, aten.addmm, aten.std, aten.linalg_vector_norm])}
+    return {op: how for op, how in known.items() if op not in (aten.select_backward.default, aten.select_scatter.default)}
 
 
 class _Update(nn.Module):
@@ -77,14 +95,8 @@ class _Update(nn.Module):
         return tuple(new)  # type: ignore[arg-type]
 
 
-def _rows_unlike_any_width(cell: GatedCell) -> int:
-    """A number of rows by which the rows' dimension is known again."""
-    widths = {size for tensor in (*cell.parameters(), *cell.buffers()) for size in tensor.shape}
-    widths |= {*cell.widths.values(), sum(cell.widths[gate] for gate in cell.gates), 1}
-    rows = 2
-    while any(rows % width == 0 or width % rows == 0 for width in widths if width > 1):
-        rows += 1
-    return rows
+# Unlike any width, so that the dimension of the rows is known by its size. No memory: what is traced is fake.
+_ROWS = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -175,7 +187,7 @@ class _Reading:
         to_hidden = self.make.cat([self._row(next(outputs)) for _ in cell.hidden_gates]) if cell.hidden_gates else None
         to_state = tuple(self._row(next(outputs)) for _ in cell.State._fields)
         for name, gradient in gradients.items():
-            if isinstance(gradient, _Same) and not (gradient.node is not None and gradient.node.data == 0.0):
+            if not isinstance(gradient, (_Summed, _Products)) and not _is_zero(gradient):
                 raise Unknown(f"the gradient of its parameter `{name}` does not come from its rows")
         vectors = {n: g for n, g in gradients.items() if isinstance(g, _Summed)}
         products = {n: g for n, g in gradients.items() if isinstance(g, _Products)}
@@ -206,10 +218,10 @@ class _Reading:
         if source != "from_hidden":
             return self.make.make("input", width=width, data=(source, offset))
         hidden = self.make.make("input", width=self.cell.output_size, data=("state.0", 0))
-        product = self.make.make("linear", (hidden,), width, Matrix("weight_hidden", offset))
+        product = self.make.make("linear", (hidden,), width, Matrix(WEIGHT_HIDDEN, offset))
         if self.cell.bias_hidden is None:
             return product
-        bias = self.make.make("parameter", width=width, data=("bias_hidden", offset))
+        bias = self.make.make("parameter", width=width, data=(BIAS_HIDDEN, offset))
         return self.make.elementwise("add", product, bias)
 
     def _shape(self, node: Traced) -> tuple[int, ...]:
@@ -246,7 +258,7 @@ class _Reading:
             return self.values[node.args[0]][node.args[1]]
         name = str(node.target.overloadpacket).removeprefix("aten.")  # type: ignore[union-attr]
         args = torch.fx.map_arg(node.args, lambda arg: self.values[arg])
-        known: Callable[..., Any] | None = getattr(self, f"_{name}", None)
+        known: Callable[..., Any] | None = getattr(self, f"on_{name}", None)
         if known is None and name not in _AS_ELEMENTWISE:
             raise Unknown(f"its `update` uses `{name}`, which the engine does not know")
         if isinstance(node.meta["val"], Tensor):
@@ -293,11 +305,15 @@ class _Reading:
         second = rest[0] if len(rest) == 1 else None
         if op == "mul" and isinstance(first, _Same):
             first, second = second, first
+        if op == "where" and isinstance(first, _Same) and first.node is not None:
+            nodes = [value.node for value in rest if isinstance(value, (_Summed, _Same))]
+            nothing = all(isinstance(value, _Summed) or _is_zero(value) for value in rest)
+            if nothing and len(nodes) == 2 and None not in nodes:
+                return _Summed(self.make.elementwise("where", first.node, *nodes), self.shape)
         if op == "add":
             for one, other in ((first, second), (second, first)):
-                if isinstance(other, _Same) and other.node is not None and other.node.op == "constant":
-                    if other.node.data == 0.0:
-                        return one
+                if _is_zero(other):
+                    return one
         if op in ("add", "sub") and isinstance(first, _Summed) and isinstance(second, _Summed):
             return _Summed(self.make.elementwise(op, first.node, second.node), self.shape)
         if op == "add" and isinstance(first, _Products) and isinstance(second, _Products):
@@ -334,19 +350,19 @@ class _Reading:
             node = self.make.make(op, (self._wide(node, width),))
         return self.make.elementwise("mul", node, self.make.constant(scale)) if scale != 1.0 else node
 
-    def _sum(self, value: Any, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    def on_sum(self, value: Any, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
         return self._reduced("sum", value, dims, keepdim)
 
-    def _mean(self, value: Any, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    def on_mean(self, value: Any, dims: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
         return self._reduced("sum", value, dims, keepdim, 1 / _length(value, dims))
 
-    def _amax(self, value: Any, dims: Any = (), keepdim: bool = False) -> Any:
+    def on_amax(self, value: Any, dims: Any = (), keepdim: bool = False) -> Any:
         return self._reduced("max", value, dims, keepdim)
 
-    def _amin(self, value: Any, dims: Any = (), keepdim: bool = False) -> Any:
+    def on_amin(self, value: Any, dims: Any = (), keepdim: bool = False) -> Any:
         return self._elementwise("neg", self._reduced("max", self._elementwise("neg", value), dims, keepdim))
 
-    def _var_mean(self, value: Any, dims: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
+    def on_var_mean(self, value: Any, dims: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
         if not isinstance(value, _Rows) or len(value.shape) != 2 or dims is None or [d % 2 for d in dims] != [1]:
             raise Unknown("its `update` uses `var` otherwise than over a row")
         mean = self._over_row("sum", value.node, value.shape[1], 1 / value.shape[1])
@@ -357,11 +373,11 @@ class _Reading:
         shape = (self.rows, 1) if keepdim else (self.rows,)
         return _Rows(var, shape), _Rows(mean, shape)
 
-    def _var(self, value: Any, dims: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
-        return self._var_mean(value, dims, correction=correction, keepdim=keepdim)[0]
+    def on_var(self, value: Any, dims: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
+        return self.on_var_mean(value, dims, correction=correction, keepdim=keepdim)[0]
 
-    def _native_layer_norm(self, value: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
-        var, mean = self._var_mean(value, [-1], correction=0, keepdim=True)
+    def on_native_layer_norm(self, value: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+        var, mean = self.on_var_mean(value, [-1], correction=0, keepdim=True)
         one = ("sqrt", ("add", var, eps))
         scale = self._elementwise("div", 1.0, one)
         normed = self._elementwise("mul", ("sub", value, mean), scale)
@@ -369,7 +385,26 @@ class _Reading:
             normed = self._elementwise("mul", normed, weight)
         return (normed if bias is None else self._elementwise("add", normed, bias)), mean, scale
 
-    def _cat(self, values: Any, dim: int = 0) -> Any:
+    def on__softmax(self, value: Any, dim: int, half: bool = False) -> Any:
+        if not isinstance(value, (_Rows, _Same)) or dim % len(value.shape) != len(value.shape) - 1:
+            raise Unknown("its `update` uses `softmax` otherwise than over a row")
+        _, powers, total = self._powers(value)
+        return self._elementwise("div", powers, total)
+
+    def on__log_softmax(self, value: Any, dim: int, half: bool = False) -> Any:
+        if not isinstance(value, (_Rows, _Same)) or dim % len(value.shape) != len(value.shape) - 1:
+            raise Unknown("its `update` uses `log_softmax` otherwise than over a row")
+        below, _, total = self._powers(value)
+        return self._elementwise("sub", below, ("log", total))
+
+    def _powers(self, value: _Rows | _Same) -> tuple[Any, Any, Any]:
+        """How far a row is below its greatest number, e to the power of that, and the sum of these."""
+        self.shape = (*value.shape[:-1], 1)
+        below = self._elementwise("sub", value, self.on_amax(value, [-1], True))
+        powers = self._elementwise("exp", below)
+        return below, powers, self.on_sum(powers, [-1], True)
+
+    def on_cat(self, values: Any, dim: int = 0) -> Any:
         if all(isinstance(value, _Summed) for value in values):
             return _Summed(self.make.cat([self._spread(value) for value in values]), self.shape)
         if any(not isinstance(value, (_Rows, _Same)) for value in values):
@@ -382,12 +417,11 @@ class _Reading:
         node = self.make.cat([self._wide(self._vector(value), value.shape[-1]) for value in values])
         return _Rows(node, self.shape) if rows else _Same(node, self.shape)
 
-    def _slice(self, value: Any, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1) -> Any:
+    def on_slice(self, value: Any, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1) -> Any:
         if not isinstance(value, (_Rows, _Same, _Summed)) or step != 1:
             raise Unknown("its `update` uses `slice` of a shape or with a step that the engine does not know")
         size = value.shape[dim]
-        start, stop = 0 if start is None else start, size if stop is None else min(stop, size)
-        start, stop = start + size * (start < 0), stop + size * (stop < 0)
+        start, stop, _ = slice(start, stop).indices(size)
         if (start, stop) == (0, size):
             return value
         if dim % len(value.shape) != len(value.shape) - 1 or (isinstance(value, _Rows) and len(value.shape) == 1):
@@ -396,14 +430,19 @@ class _Reading:
         cut = self.make.slice(self._wide(node, size), start, stop)
         return type(value)(cut, (*value.shape[:-1], stop - start))
 
-    def _split_with_sizes(self, value: Any, sizes: Sequence[int], dim: int = 0) -> Any:
+    def on_select(self, value: Any, dim: int, index: int) -> Any:
+        index += value.shape[dim] * (index < 0)
+        cut = self.on_slice(value, dim, index, index + 1)
+        return type(cut)(cut.node, self.shape)
+
+    def on_split_with_sizes(self, value: Any, sizes: Sequence[int], dim: int = 0) -> Any:
         found, start = [], 0
         for size in sizes:
-            found.append(self._slice(value, dim, start, start + size))
+            found.append(self.on_slice(value, dim, start, start + size))
             start += size
         return tuple(found)
 
-    def _constant_pad_nd(self, value: Any, pad: Sequence[int], fill: float = 0.0) -> Any:
+    def on_constant_pad_nd(self, value: Any, pad: Sequence[int], fill: float = 0.0) -> Any:
         if len(pad) != 2 or not isinstance(value, (_Rows, _Same, _Summed)):
             raise Unknown("its `update` pads what is not a row")
         node = value.node if isinstance(value, _Summed) else self._vector(value)
@@ -412,11 +451,11 @@ class _Reading:
         padded = self.make.cat([part for part in (sides[0], row, sides[1]) if part.width])
         return type(value)(padded, self.shape)
 
-    def _slice_scatter(
+    def on_slice_scatter(
         self, into: Any, value: Any, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1
     ) -> Any:
         size = into.shape[dim]
-        start, stop = 0 if start is None else start, size if stop is None else min(stop, size)
+        start, stop, _ = slice(start, stop).indices(size)
         if step != 1 or dim % len(into.shape) != len(into.shape) - 1 or not isinstance(into, (_Rows, _Same)):
             raise Unknown("its `update` uses `slice_scatter` of a shape that the engine does not know")
         around = self._wide(self._vector(into), size)
@@ -429,7 +468,14 @@ class _Reading:
         kind = _Summed if isinstance(value, _Summed) else _Rows if _Rows in (type(into), type(value)) else _Same
         return kind(self.make.cat(parts), self.shape)
 
-    def _permute(self, value: Any, dims: Sequence[int]) -> Any:
+    def on_select_backward(self, value: Any, shape: Sequence[int], dim: int, index: int) -> Any:
+        if not isinstance(value, _Rows) or len(shape) != 2 or dim % 2 != 1:
+            raise Unknown("its `update` uses `select` of a shape that the engine does not know")
+        index += shape[1] * (index < 0)
+        zeros = [self.make.constant(0.0, width) for width in (index, shape[1] - index - 1)]
+        return _Rows(self.make.cat([part for part in (zeros[0], value.node, zeros[1]) if part.width]), tuple(shape))
+
+    def on_permute(self, value: Any, dims: Sequence[int]) -> Any:
         if [*dims] == [*range(len(dims))]:
             return value
         if isinstance(value, _Turned):
@@ -443,7 +489,7 @@ class _Reading:
             return _Same(None, self.shape, matrix)
         raise Unknown("its `update` uses `permute` of a shape that the engine does not know")
 
-    def _mm(self, left: Any, right: Any) -> Any:
+    def on_mm(self, left: Any, right: Any) -> Any:
         if isinstance(left, _Turned) and isinstance(right, _Rows):
             return _Products(((left.rows.node, right.node),), self.shape)
         if isinstance(left, _Rows) and isinstance(right, _Same) and right.matrix is not None:
@@ -452,7 +498,7 @@ class _Reading:
             return _Rows(self.make.make("linear", (self._wide(left.node, left.shape[1]),), self.shape[1], matrix), self.shape)
         raise Unknown("its `update` uses a product of what is not a row and a matrix parameter")
 
-    def _view(self, value: Any, shape: Sequence[int]) -> Any:
+    def on_view(self, value: Any, shape: Sequence[int]) -> Any:
         """The same numbers in a shape that still is rows."""
         new = self.shape
         if isinstance(value, (_Products,)) or (isinstance(value, _Same) and value.matrix is not None):
@@ -472,9 +518,9 @@ class _Reading:
             raise Unknown("its `update` changes the shape of a parameter, which the engine does not know")
         return type(value)(value.node, new)
 
-    _unsqueeze = _squeeze = _reshape = _view
+    on_unsqueeze = on_squeeze = on_reshape = on_view
 
-    def _expand(self, value: Any, shape: Sequence[int], implicit: bool = False) -> Any:
+    def on_expand(self, value: Any, shape: Sequence[int], implicit: bool = False) -> Any:
         new = self.shape
         if isinstance(value, _Same) and self.rows in new:
             if new[0] != self.rows or len(new) != 2:
@@ -485,30 +531,41 @@ class _Reading:
         node = value.node if not isinstance(value, _Same) else self._vector(value)
         return type(value)(self._wide(node, new[-1]) if len(new) == 2 or not isinstance(value, _Rows) else node, new)
 
-    def _clone(self, value: Any, **options: Any) -> Any:
+    def on_clone(self, value: Any, **options: Any) -> Any:
         return value
 
-    _alias = _detach = _lift_fresh_copy = _clone
+    def on_copy(self, into: Any, value: Any, non_blocking: bool = False) -> Any:
+        return self.on_expand(value, self.shape)
 
-    def __to_copy(self, value: Any, dtype: Any = None, **options: Any) -> Any:
-        if dtype not in (None, torch.float32, torch.bool):
+    on_alias = on_detach = on_lift_fresh_copy = on_clone
+
+    def on__to_copy(self, value: Any, dtype: Any = None, **options: Any) -> Any:
+        if dtype not in (None, self.cell.weight_input.dtype, torch.bool):
             raise Unknown(f"its `update` converts to {dtype}")
         return self._elementwise("ne", value, 0.0) if dtype == torch.bool else value
 
-    def _operation_full(self, value: float) -> Any:
+    def _filled(self, value: float) -> Any:
         node = self.make.constant(float(value))
         if self.shape and self.shape[0] == self.rows:
             return _Rows(node if len(self.shape) == 1 else self._wide(node, self.shape[-1]), self.shape)
         return _Same(self._wide(node, self.shape[-1]) if self.shape else node, self.shape)
 
-    def _full_like(self, value: Any, fill: float, **options: Any) -> Any:
-        return self._operation_full(fill)
+    def on_full_like(self, value: Any, fill: float, **options: Any) -> Any:
+        return self._filled(fill)
 
-    def _full(self, size: Any, fill: float, **options: Any) -> Any:
-        return self._operation_full(fill)
+    def on_full(self, size: Any, fill: float, **options: Any) -> Any:
+        return self._filled(fill)
 
-    def _scalar_tensor(self, fill: float, **options: Any) -> Any:
-        return self._operation_full(fill)
+    def on_empty_permuted(self, size: Any, *rest: Any, **options: Any) -> Any:
+        return self._filled(0.0)
+
+    def on_scalar_tensor(self, fill: float, **options: Any) -> Any:
+        return self._filled(fill)
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether a value is zero everywhere, for all rows."""
+    return isinstance(value, _Same) and value.node is not None and value.node.op == "constant" and value.node.data == 0.0
 
 
 def _length(value: Any, dims: Any) -> int:

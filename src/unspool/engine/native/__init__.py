@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
+from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
 from unspool.engine.native.compiler import NoCompiler, has_halves
 from unspool.engine.native.emit import program
 from unspool.engine.native.operators import Native, Recurrence, _Batch
@@ -53,7 +55,7 @@ def compiled(cell: GatedCell) -> Native | str:
         cell.weight_input.dtype,
         cell.weight_input.shape,
         halves := _in_halves(cell),
-        *((name, value) for name, value in vars(cell).items() if isinstance(value, _PLAIN)),
+        *_what_an_update_may_ask(cell),
     )
     if key not in forms:
         forms[key] = _compile(cell, halves)
@@ -62,6 +64,13 @@ def compiled(cell: GatedCell) -> Native | str:
             _said.add(type(cell).__name__ + reason)
             warnings.warn(f"`{cell}` runs on a slower engine: {reason}", EngineWarning, stacklevel=2)
     return forms[key]
+
+
+def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
+    """What a trace holds fast: plain attributes, and which tensors are parameters."""
+    for module in cell.modules():
+        yield tuple([item for item in vars(module).items() if isinstance(item[1], _PLAIN)])
+        yield tuple(module._parameters), tuple(module._buffers)
 
 
 def _in_halves(cell: GatedCell) -> bool:
@@ -81,9 +90,9 @@ def _compile(cell: GatedCell, halves: bool) -> Native | str:
 def _tensors(cell: GatedCell) -> dict[str, Tensor]:
     """What an update may read, by name."""
     found = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    for name in ("weight_hidden", "bias_hidden"):  # which a parametrisation may compute
-        if getattr(cell, name) is not None:
-            found[name] = getattr(cell, name)
+    for name, tensor in ((WEIGHT_HIDDEN, cell.weight_hidden), (BIAS_HIDDEN, cell.bias_hidden)):
+        if tensor is not None:
+            found[name] = tensor.detach()  # their gradients are the engine's own, of all steps together
     return found
 
 
@@ -95,13 +104,13 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     layout = inputs.layout
     batch = _Batch(layout.offsets, layout.order, layout.total, False)
     tensors = _tensors(cell)
-    parameters = [tensors[name].detach() if name in ("weight_hidden", "bias_hidden") else tensors[name] for name in native.program.parameters]
+    parameters = [tensors[name] for name in native.program.parameters]
     weights = (cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden)
     dtype = native.dtype
     initial = [leaf.to(dtype).contiguous() for leaf in state]
     outputs, *final = Recurrence.apply(  # type: ignore[no-untyped-call]
         native, batch, True, len(parameters), inputs.values.to(dtype).contiguous(),
         *(None if weight is None else weight.contiguous() for weight in weights),
-        *(parameter.contiguous() for parameter in parameters), *initial,
+        *(parameter.to(dtype).contiguous() for parameter in parameters), *initial,
     )
     return inputs.with_values(outputs), cell.State(*final)

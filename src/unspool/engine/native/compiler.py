@@ -6,6 +6,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +20,8 @@ from unspool.errors import DataError, EngineError, EngineWarning
 
 HEADERS = ("vectors.hpp", "products.hpp", "recurrence.hpp")
 
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+# Symbols stay inside a library: what is inline in one would else stand for its namesake in the next.
+_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 LEVELS = {
     "avx512": (64, ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")),
     "avx2": (32, ("-mavx2", "-mfma")),
@@ -58,26 +60,27 @@ def has_halves() -> bool:
     return level() == "avx512" and "avx512_bf16" in text
 
 
-def load(source: str, number: str, halves: bool = False, extra_flags: tuple[str, ...] = ()) -> ctypes.CDLL:
+def load(source: str, number: str, halves: bool = False) -> ctypes.CDLL:
     """The functions of a source, from the cache where it was compiled before.
 
     Args:
         source: C++ that may include `HEADERS`.
         number: "float" or "double".
         halves: whether products are of bfloat16 numbers, summed in float.
-        extra_flags: for the compiler, after its own.
+
+    `$UNSPOOL_CXXFLAGS` holds further flags for the compiler, as those of a sanitiser.
 
     Raises:
         NoCompiler: there is none, or it failed.
     """
-    extra_flags = (*(("-DHALVES", "-mavx512bf16") if halves else ()), *extra_flags)
-    return _load(source, number, level(), compiler(), extra_flags)
+    more = (*(("-DHALVES", "-mavx512bf16") if halves else ()), *shlex.split(os.environ.get("UNSPOOL_CXXFLAGS", "")))
+    return _load(source, number, level(), compiler(), more)
 
 
 @functools.cache
-def _load(source: str, number: str, vectors: str, path: str | None, extra_flags: tuple[str, ...]) -> ctypes.CDLL:
+def _load(source: str, number: str, vectors: str, path: str | None, more: tuple[str, ...]) -> ctypes.CDLL:
     width, flags = LEVELS[vectors]
-    flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *extra_flags)
+    flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *more)
     if path is None:
         raise NoCompiler("there is no C++ compiler: install g++ or clang++, or name one in the environment variable CXX")
     real = Path(path).resolve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from unspool.engine.graph import COSTLY, ELEMENTWISE, Graph, Matrix, Node, StepGraph, ordered
+from unspool.engine.graph import COSTLY, ELEMENTWISE, WEIGHT_HIDDEN, Graph, Matrix, Node, StepGraph, ordered
 from unspool.engine.plan import Loop, Place, Plan, plan
 
 ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
@@ -151,7 +151,7 @@ class _Product:
             to_hidden = self._read(graph.to_hidden)
             if not self.one_gradient:
                 roots.append((to_hidden, Place("to_hidden")))
-            through = self.make.make("linear", (to_hidden,), graph.widths[0], Matrix("weight_hidden", 0, True))
+            through = self.make.make("linear", (to_hidden,), graph.widths[0], Matrix(WEIGHT_HIDDEN, 0, True))
             back[0] = self.make.elementwise("add", through, back[0])
         roots += [(node, Place(f"back.{i}")) for i, node in enumerate(back)]
         self.vectors, self.sums = {}, 0

@@ -269,11 +269,14 @@ template <class F> int guarded(F f) {
   }
 }
 
+// The only names that leave the library: several cells live in one process.
+#define PUBLIC __attribute__((visibility("default")))
+
 extern "C" {
-int unspool_forward(const Call* call) { return guarded([&] { forward(*call); }); }
-int unspool_backward(const Call* call) { return guarded([&] { backward(*call); }); }
+PUBLIC int unspool_forward(const Call* call) { return guarded([&] { forward(*call); }); }
+PUBLIC int unspool_backward(const Call* call) { return guarded([&] { backward(*call); }); }
 // (g, n) and (x, m), both (total, …): to (n, m) += Σ g x^T, for a matrix that an update applies itself.
-int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
+PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
   return guarded([&] {
     std::vector<const T*> rows(total);
     for (int64_t i = 0; i < total; ++i) rows[i] = x + i * m;
@@ -283,5 +286,5 @@ int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t t
     });
   });
 }
-int64_t unspool_size_of_call() { return sizeof(Call); }
+PUBLIC int64_t unspool_size_of_call() { return sizeof(Call); }
 }
