@@ -1,5 +1,14 @@
 """One thread a process: tests run side by side, and two threads each would wait for one another's cores."""
 
+import pytest
 import torch
 
+from unspool.engine.native import compiler
+
 torch.set_num_threads(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, but not the one which says that this machine has no compiler."""
+    if compiler.compiler() is None:
+        config.addinivalue_line("filterwarnings", "ignore:recurrences run on slower engines")

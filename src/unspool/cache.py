@@ -55,7 +55,7 @@ def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path |
         write(temporary)
         _rename(temporary, target)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
             raise
         raise DataError(
             f"the cache `{within or home()}` can't be written: {error.strerror}; "

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 
 import unspool
 from unspool import cache
+from unspool.engine.native import compiler
+from unspool.errors import EngineError
 
 REQUIRED = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "safetensors", "sacrebleu", "rapidfuzz")
 EXTRAS = {"plots": ("matplotlib", "curves and attention maps"), "hub": ("datasets", "data of the Hugging Face hub")}
@@ -25,7 +28,7 @@ FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 def examined() -> str:
     """A report: a line for each thing, what it is, and what to do where something is missing."""
-    rows = [*_versions(), *_processor(), *_accelerator(), *_extras(), *_cache()]
+    rows = [*_versions(), *_processor(), *_engine(), *_accelerator(), *_extras(), *_cache()]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {found}" for name, found in rows)
 
@@ -54,6 +57,28 @@ def _processor() -> list[tuple[str, str]]:
         ("bfloat16", fast),
         ("speed", f"{speed():.0f} GF/s in products of 1024 × 1024 float32 matrices"),
     ]
+
+
+def _engine() -> list[tuple[str, str]]:
+    """What runs recurrences on the CPU, and why."""
+    try:
+        vectors, path = compiler.level(), compiler.find_compiler()
+    except EngineError as error:
+        return [("engine", f"slower ones than `native`: {error}")]
+    kept = cache.home().absolute() / "native"
+    return [
+        ("engine", f"native: each cell is compiled once, {vectors} vectors, kept in {kept}"),
+        ("compiler", f"{path}: {_version_of(path)}"),
+        ("products", f"in bfloat16 under autocast: {'yes' if compiler.has_halves() else 'no, by slower engines'}"),
+    ]
+
+
+def _version_of(path: str) -> str:
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"can't be run: {error.strerror}"
+    return next(iter(done.stdout.splitlines()), f"says no version, exit code {done.returncode}")
 
 
 def _accelerator() -> list[tuple[str, str]]:

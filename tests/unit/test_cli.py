@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 import unspool
 from unspool import cli, errors, recipes
+from unspool.engine.native import compiler
 from unspool.errors import RunError, UnspoolError
 from unspool.metrics import Score
 
@@ -331,6 +333,41 @@ def test_doctor_says_what_there_is_and_what_is_missing(
     assert found["cache"].startswith(f"{tmp_path / 'cache'}, ")
     assert found["speed"].startswith("80 GF/s")
     assert {"torch", "cores", "CPU", "CUDA", "bfloat16"} <= found.keys()
+
+
+@pytest.mark.skipif(compiler.compiler() is None, reason="there is no C++ compiler")
+def test_doctor_says_which_engine_runs_and_how(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unspool.doctor.speed", lambda: 80.0)
+    monkeypatch.setenv("UNSPOOL_VECTORS", "portable")
+    found = dict(line.split(maxsplit=1) for line in run("doctor").out.splitlines())
+    kept = tmp_path / "cache" / "native"
+    assert found["engine"] == f"native: each cell is compiled once, portable vectors, kept in {kept}"
+    assert re.fullmatch(rf"{re.escape(compiler.find_compiler())}: .*\d+\.\d+.*", found["compiler"])
+    assert found["products"] == "in bfloat16 under autocast: no, by slower engines"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        (
+            "CXX",
+            "no-such-c++",
+            "`CXX` names `no-such-c++`, which is no program: install g++ or clang++, "
+            "or name one in the environment variable CXX",
+        ),
+        ("UNSPOOL_VECTORS", "mmx", "`UNSPOOL_VECTORS` must be one of avx512, avx2, portable, but is `mmx`"),
+    ],
+)
+def test_doctor_says_why_a_slower_engine_runs(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setattr("unspool.doctor.speed", lambda: 80.0)
+    monkeypatch.setenv(name, value)
+    found = dict(line.split(maxsplit=1) for line in run("doctor").out.splitlines())
+    assert found["engine"] == f"slower ones than `native`: {reason}"
+    assert "compiler" not in found
 
 
 def test_ones_own_modules_lie_where_the_command_is_typed(run: Callable[..., Result], notes: Notes) -> None:

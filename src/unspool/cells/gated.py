@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unspool.cells.base import Cell, Step
 from unspool.cells.projection import RecurrentMap
-from unspool.cells.stepper import GatedStepper, Product
+from unspool.cells.stepper import GatedStepper, Product, offers
 from unspool.errors import CellError, StateError
 from unspool.state import State, described, exportable
 
@@ -198,12 +198,16 @@ class GatedCell(Cell):
         if from_hidden is not None:
             back = self._from_hidden(*self._by_gate(from_hidden, 1, self.hidden_gates))
         new = self.update(into, back, state)  # type: ignore[arg-type]
+        self.check_new(new)
+        return new[0], new
+
+    def check_new(self, new: object) -> None:
+        """Raise a `CellError` if what `update` returned is not the cell's `State`."""
         if not isinstance(new, self.State):
             raise CellError(
                 f"`{type(self).__name__}.update` must return its `State`, a {self.State.__name__}, "
                 f"but returned {type(new).__name__}"
             )
-        return new[0], new
 
     def stepper(self, batch_size: int) -> Step:
         plain = all(
@@ -212,6 +216,9 @@ class GatedCell(Cell):
         )
         if not plain:
             return super().stepper(batch_size)
+        for offer in offers:
+            if (found := offer(self, batch_size)) is not None:
+                return found
         weight = self.weight_hidden
         from_hidden = None if weight is None else Product(weight, self.bias_hidden, batch_size)
         return GatedStepper(Product(self.weight_input, self.bias_input, batch_size), from_hidden, self.updated)

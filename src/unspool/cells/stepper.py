@@ -1,12 +1,25 @@
 """A gated cell for many single steps: weights packed once, products into buffers made once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unspool.errors import StateError
 from unspool.state import State, map_leaves
+
+offers: list[Callable[[Any, int], Callable[[Tensor, State], tuple[Tensor, State]] | None]] = []
+"""Faster steppers than `GatedStepper`: an engine adds a function `(cell, batch_size) -> stepper, or None`."""
+
+
+def check_rows(x: Tensor, most: int) -> None:
+    """Raise a `StateError` where there are more rows than a stepper was made for."""
+    if x.shape[0] > most:
+        raise StateError(
+            f"`x` must have at most the {most} rows that this stepper was made for, but has {x.shape[0]}; "
+            f"make another: `cell.stepper({x.shape[0]})`"
+        )
 
 
 class Product:
@@ -15,7 +28,7 @@ class Product:
     Args:
         weight: (out, in).
         bias: (out,), or None for zero.
-        rows: of every `x`.
+        rows: the most that an `x` has.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, rows: int) -> None:
@@ -24,11 +37,12 @@ class Product:
         self.result = self._transposed.new_empty(rows, len(weight))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.addmm(self._bias, x.to(self.result.dtype), self._transposed, out=self.result)
+        result = self.result[: len(x)]
+        return torch.addmm(self._bias, x.to(result.dtype), self._transposed, out=result)
 
 
 class GatedStepper:
-    """`(x, state) -> (output, state)` without gradients, for a fixed batch size.
+    """`(x, state) -> (output, state)` without gradients, for up to a number of rows.
 
     Only what the cell's `update` itself makes is new at each step. Weights changed afterwards are not seen: make a new
     stepper. Other parameters that `update` uses are read at each step.
@@ -51,13 +65,9 @@ class GatedStepper:
 
     @torch.no_grad()
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step. x: (batch_size, input_size) -> (batch_size, output_size), and the new state"""
+        """One step. x: (rows, input_size) -> (rows, output_size), and the new state"""
         rows = len(self._from_input.result)
-        if x.shape[0] != rows:
-            raise StateError(
-                f"`x` must have the {rows} rows that this stepper was made for, but has {x.shape[0]}; "
-                f"make another: `cell.stepper({x.shape[0]})`"
-            )
+        check_rows(x, rows)
         from_hidden = None if self._from_hidden is None else self._from_hidden(state[0])
         _, new = self._updated(self._from_input(x), from_hidden, state)
         new = map_leaves(self._kept, new)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities
+from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities, stepping
 from unspool.errors import DecodingError
 from unspool.models.encoder import Encoded
 from unspool.state import State, select
@@ -111,12 +111,13 @@ class _Search:
         looking: bool,
     ) -> None:
         sources, device = encoded.memory.batch_size, encoded.memory.device
-        self.model, self.size, self.looking = model, size, looking
+        self.size, self.looking = size, looking
         self.length_penalty, self.coverage_penalty = length_penalty, coverage_penalty
         self.limit = limits(max_length, sources).to(device)
         self.source_lengths = encoded.memory.lengths.to(device)
         with torch.no_grad():
             self.state, self.context = model.start(encoded)
+        self.step = stepping(model, sources * size)
         self.rows = torch.arange(sources, device=device)
         nothing = torch.zeros(sources, 1, dtype=torch.float64, device=device)
         self.beams = _Beams(nothing, nothing, torch.zeros(sources, 1, 0, dtype=torch.int64, device=device), None)
@@ -128,7 +129,7 @@ class _Search:
     def advance(self, min_length: int, constrain: Constraint | None) -> None:
         """One step of every running hypothesis."""
         beams = self.beams.ranks.shape[1]
-        decoded, state = self.model.step(self.last, self.state, self.context)
+        decoded, state = self.step(self.last, self.state, self.context)
         plain, allowed = next_log_probabilities(
             decoded.output,
             self.beams.tokens.flatten(0, 1),

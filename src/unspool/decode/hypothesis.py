@@ -35,6 +35,12 @@ class Decodable(Protocol):
     def step(self, tokens: Tensor, state: State, context: Any) -> tuple[Decoded, State]: ...
 
 
+def stepping(model: Decodable, rows: int) -> Callable[[Tensor, State, Any], tuple[Decoded, State]]:
+    """The model's `step` for many steps of up to so many rows: its `stepper`, where it has one."""
+    make = getattr(model, "stepper", None)
+    return model.step if make is None else make(rows)
+
+
 class Hypothesis(NamedTuple):
     """A decoded sequence.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities
+from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities, stepping
 from unspool.errors import DecodingError
 from unspool.models.encoder import Encoded
 from unspool.randomness import Drawing, Draws, uniform, using
@@ -120,6 +120,7 @@ def _rollout(
     size, device = encoded.memory.batch_size, encoded.memory.device
     limit = limits(max_length, size).to(device)
     state, context = model.start(encoded)
+    step = stepping(model, size)
     rows = torch.arange(size, device=device)
     last = torch.full((size,), START, device=device)
     prefixes = last.new_zeros(size, 0)
@@ -128,7 +129,7 @@ def _rollout(
     found: list[Hypothesis | None] = [None] * size
     time = 0
     while len(rows):
-        decoded, state = model.step(last, state, context)
+        decoded, state = step(last, state, context)
         plain, allowed = next_log_probabilities(decoded.output, prefixes, rows, constrain, may_end=time >= min_length)
         if attention and decoded.weights is not None:
             looked.append(decoded.weights)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from torch.nn.utils import parametrize
 
 from unspool.cells.base import Cell, empty_like_step
+from unspool.cells.stepper import offers
 from unspool.engine import handwritten, native, packed, rectangles, reference, scan
 from unspool.errors import EngineError
 from unspool.ragged import Ragged
@@ -42,7 +44,10 @@ ENGINES = {
 }
 
 # cuDNN takes packed batches as they are; on the CPU the packed kernel is the slowest but the plain loop.
-_PREFERENCE = {"cuda": ("scan", "packed", "reference"), "cpu": ("scan", "native", "handwritten", "rectangles", "reference")}
+_PREFERENCE = {
+    "cuda": ("scan", "packed", "reference"),
+    "cpu": ("scan", "native", "handwritten", "rectangles", "reference"),
+}
 
 _forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
 _recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
@@ -60,8 +65,8 @@ def using(name: str) -> Iterator[None]:
         >>> cell, batch = unspool.cells.LSTM(3, 4), unspool.Ragged(torch.ones(5, 3), lengths=[2, 3])
         >>> with using("reference"), recording() as ran:
         ...     plain = unspool.unroll(cell, batch).outputs
-        >>> ran, unspool.engine.choose(cell, batch)
-        (['reference'], 'rectangles')
+        >>> ran
+        ['reference']
     """
     if name not in ENGINES:
         nearest = difflib.get_close_matches(name, ENGINES, 1, 0)[0]
@@ -131,3 +136,11 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
 def _no_step(cell: Cell, inputs: Ragged, state: State) -> Ragged:
     """The outputs of no step at all, still a function of the weights: a rank without work takes part in `backward`."""
     return inputs.with_values(empty_like_step(cell, cell.project_input(inputs.values), select(state, slice(0, 0))))
+
+
+def _native_stepper(cell: Cell, batch_size: int) -> Any:
+    """The native engine's, unless another is forced."""
+    return native.stepper(cell, batch_size) if _forced.get() in (None, "native") else None
+
+
+offers.append(_native_stepper)

@@ -176,7 +176,7 @@ class Graph:
 
 def _adjacent(before: Node, after: Node) -> bool:
     (source, offset), (next_source, next_offset) = before.data, after.data
-    return source == next_source and offset + before.width == next_offset
+    return bool(source == next_source and offset + before.width == next_offset)
 
 
 def ordered(roots: Iterable[Node]) -> list[Node]:

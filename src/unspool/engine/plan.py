@@ -112,7 +112,11 @@ class _Planning:
         for node in ordered(root for root, _ in roots):
             self.stage[node] = _stage_after(node, self.stage)
         for node, place in roots:
-            if not place.accumulate and place.name != unreadable and (node.op in ELEMENTWISE or node.op in ("linear", "cat")):
+            if (
+                not place.accumulate
+                and place.name != unreadable
+                and (node.op in ELEMENTWISE or node.op in ("linear", "cat"))
+            ):
                 self.at.setdefault(node, place)
         for node, place in roots:
             self._store(node, place)
@@ -145,7 +149,7 @@ class _Planning:
         self.at[node] = Place(name)
         self._store(node, self.at[node])
 
-    def _need(self, node: Node, loop: Loop, *, whole: bool) -> None:
+    def _need(self, node: Node, loop: Loop, *, whole: bool) -> None:  # noqa: C901 a case for each kind of node
         """See to it that a loop can compute or read a row; `whole` if at the loop's own places in it."""
         if node.op in ("input", "parameter", "constant"):
             return

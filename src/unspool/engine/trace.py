@@ -14,18 +14,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses import FakeTensorMode
 from torch._decomp import core_aten_decompositions, get_decompositions
+from torch._subclasses import FakeTensorMode
 from torch.fx import GraphModule
 from torch.fx import Node as Traced
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from unspool.cells.gated import GatedCell
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN, Graph, Matrix, Node, StepGraph
-from unspool.errors import EngineError
+from unspool.errors import CellError, EngineError
 
 
-class Unknown(EngineError):
+class Unknown(EngineError):  # noqa: N818 what is not known is the update's operation
     """Something in an `update` that no graph can hold; the message says what."""
 
 
@@ -35,6 +35,7 @@ def trace(cell: GatedCell) -> StepGraph:
     Raises:
         Unknown: an operation that mixes rows, or one that is not known, or a tensor that is neither parameter nor
             buffer.
+        CellError: the update does not return the cell's state.
     """
     module, mode = _Update(cell), FakeTensorMode()
 
@@ -55,14 +56,15 @@ def trace(cell: GatedCell) -> StepGraph:
         def step(lifted: Any, gates: Any, hidden: Any, state: Any) -> Any:
             return torch.func.functional_call(module, {**lifted, **buffers}, (gates, hidden, state))
 
-        new, product = torch.func.vjp(step, lifted, gates, hidden, state)
+        found: Any = torch.func.vjp(step, lifted, gates, hidden, state)
+        new, product = found
         return new, product(tuple(gradient))
 
     arguments = (lifted, buffers, gates, hidden, state, gradient)
     plain = torch.func.functionalize(step_and_product, remove="mutations")
     try:
         traced = make_fx(plain, tracing_mode="fake", decomposition_table=_decompositions())(*arguments)
-    except Unknown:
+    except (Unknown, CellError):
         raise
     except Exception as error:
         raise Unknown(f"its `update` can't be traced ({type(error).__name__}: {str(error).splitlines()[0]})") from error
@@ -73,10 +75,27 @@ def trace(cell: GatedCell) -> StepGraph:
 def _decompositions() -> dict[Any, Any]:
     """How PyTorch writes what the graph does not know in what it knows."""
     aten = torch.ops.aten
-    more = ("elu", "gelu", "silu", "hardtanh", "leaky_relu", "softplus", "celu", "selu", "mish", "hardsigmoid", "hardswish")
+    more = (
+        "elu",
+        "gelu",
+        "silu",
+        "hardtanh",
+        "leaky_relu",
+        "softplus",
+        "celu",
+        "selu",
+        "mish",
+        "hardsigmoid",
+        "hardswish",
+    )
     activations = [getattr(aten, name) for name in more]
-    known = {**core_aten_decompositions(), **get_decompositions([*activations, aten.addmm, aten.std, aten.linalg_vector_norm])}
-    return {op: how for op, how in known.items() if op not in (aten.select_backward.default, aten.select_scatter.default)}
+    known = {
+        **core_aten_decompositions(),
+        **get_decompositions([*activations, aten.addmm, aten.std, aten.linalg_vector_norm]),
+    }
+    return {
+        op: how for op, how in known.items() if op not in (aten.select_backward.default, aten.select_scatter.default)
+    }
 
 
 class _Update(nn.Module):
@@ -90,9 +109,8 @@ class _Update(nn.Module):
         cell = self.cell
         back: Any = cell._from_hidden(*hidden) if hidden else None
         new = cell.update(cell._from_input(*gates), back, cell.State(*state))
-        if not isinstance(new, cell.State):
-            raise Unknown("its `update` does not return its `State`")
-        return tuple(new)  # type: ignore[arg-type]
+        cell.check_new(new)
+        return tuple(new)
 
 
 # Unlike any width, so that the dimension of the rows is known by its size. No memory: what is traced is fake.
@@ -153,7 +171,7 @@ class _Reading:
         self.make = Graph()
         self.values: dict[Traced, Any] = {}
 
-    def graph(self) -> StepGraph:
+    def graph(self) -> StepGraph:  # noqa: C901 in the order in which the trace has them
         """Everything of one step."""
         cell = self.cell
         placeholders = iter([node for node in self.traced.graph.nodes if node.op == "placeholder"])
@@ -255,7 +273,8 @@ class _Reading:
 
     def _operation(self, node: Traced) -> Any:
         if node.target is operator.getitem:
-            return self.values[node.args[0]][node.args[1]]
+            source: Any = node.args[0]
+            return self.values[source][node.args[1]]
         name = str(node.target.overloadpacket).removeprefix("aten.")  # type: ignore[union-attr]
         args = torch.fx.map_arg(node.args, lambda arg: self.values[arg])
         known: Callable[..., Any] | None = getattr(self, f"on_{name}", None)
@@ -291,13 +310,14 @@ class _Reading:
     def _vector(self, value: _Rows | _Same) -> Node:
         if value.node is not None:
             return value.node
-        assert isinstance(value, _Same) and value.matrix is not None
+        assert isinstance(value, _Same)
+        assert value.matrix is not None
         name, shape = value.matrix.name, value.shape
         if shape[0] != 1 or value.matrix.transposed:
             raise Unknown(f"its `update` uses the matrix `{name}` otherwise than in a product")
         return self.make.make("parameter", width=shape[1], data=(name, 0))
 
-    def _of_sums(self, op: str, values: list[Any]) -> Any:
+    def _of_sums(self, op: str, values: list[Any]) -> Any:  # noqa: C901 a rule for each operation
         """What commutes with a sum over rows: sums of such, and multiples that are the same for all rows."""
         first, *rest = values
         if op == "neg":
@@ -306,9 +326,9 @@ class _Reading:
         if op == "mul" and isinstance(first, _Same):
             first, second = second, first
         if op == "where" and isinstance(first, _Same) and first.node is not None:
-            nodes = [value.node for value in rest if isinstance(value, (_Summed, _Same))]
+            nodes = [value.node for value in rest if isinstance(value, (_Summed, _Same)) and value.node is not None]
             nothing = all(isinstance(value, _Summed) or _is_zero(value) for value in rest)
-            if nothing and len(nodes) == 2 and None not in nodes:
+            if nothing and len(nodes) == 2:
                 return _Summed(self.make.elementwise("where", first.node, *nodes), self.shape)
         if op == "add":
             for one, other in ((first, second), (second, first)):
@@ -324,7 +344,9 @@ class _Reading:
             if isinstance(first, _Products) and second.node.width == 1:
                 pairs = tuple((self.make.elementwise(op, g, second.node), x) for g, x in first.pairs)
                 return _Products(pairs, first.shape)
-        raise Unknown(f"the gradient of a parameter of its `update` goes through `{op}`, which the engine does not know")
+        raise Unknown(
+            f"the gradient of a parameter of its `update` goes through `{op}`, which the engine does not know"
+        )
 
     def _reduced(self, op: str, value: Any, dims: Sequence[int] | None, keepdim: bool, scale: float = 1.0) -> Any:
         """Over a row, or over the rows."""
@@ -495,7 +517,9 @@ class _Reading:
         if isinstance(left, _Rows) and isinstance(right, _Same) and right.matrix is not None:
             # `x @ M` sums over the rows of M, `x @ M.T` over its columns, which is what a linear map does.
             matrix = Matrix(right.matrix.name, 0, not right.matrix.transposed)
-            return _Rows(self.make.make("linear", (self._wide(left.node, left.shape[1]),), self.shape[1], matrix), self.shape)
+            return _Rows(
+                self.make.make("linear", (self._wide(left.node, left.shape[1]),), self.shape[1], matrix), self.shape
+            )
         raise Unknown("its `update` uses a product of what is not a row and a matrix parameter")
 
     def on_view(self, value: Any, shape: Sequence[int]) -> Any:
@@ -504,7 +528,7 @@ class _Reading:
         if isinstance(value, (_Products,)) or (isinstance(value, _Same) and value.matrix is not None):
             if new == value.shape:
                 return value
-            if isinstance(value, _Same) and value.shape[0] == 1 and not value.matrix.transposed:
+            if isinstance(value, _Same) and value.shape[0] == 1 and value.matrix and not value.matrix.transposed:
                 return _Same(self._vector(value), new)
             raise Unknown("its `update` changes the shape of a matrix")
         if not isinstance(value, (_Rows, _Same, _Summed)):
@@ -516,6 +540,7 @@ class _Reading:
                 raise Unknown("its `update` changes the shape of a row, which the engine does not know")
         elif len([size for size in new if size != 1]) > 1:
             raise Unknown("its `update` changes the shape of a parameter, which the engine does not know")
+        assert value.node is not None
         return type(value)(value.node, new)
 
     on_unsqueeze = on_squeeze = on_reshape = on_view
@@ -565,7 +590,9 @@ class _Reading:
 
 def _is_zero(value: Any) -> bool:
     """Whether a value is zero everywhere, for all rows."""
-    return isinstance(value, _Same) and value.node is not None and value.node.op == "constant" and value.node.data == 0.0
+    return (
+        isinstance(value, _Same) and value.node is not None and value.node.op == "constant" and value.node.data == 0.0
+    )
 
 
 def _length(value: Any, dims: Any) -> int:

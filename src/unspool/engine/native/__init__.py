@@ -1,30 +1,53 @@
-"""Any gated cell over a ragged batch in native code, made for the cell: see graph, trace, plan, emit and recurrence.hpp."""
+"""Any gated cell over a ragged batch in native code made for it: see graph, trace, plan, emit and recurrence.hpp."""
 
 from __future__ import annotations
 
+import operator
 import warnings
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
 
 from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
-from unspool.engine.native.compiler import NoCompiler, has_halves
+from unspool.engine.native.compiler import NoCompiler, find_compiler, has_halves
 from unspool.engine.native.emit import program
-from unspool.engine.native.operators import Native, Recurrence, _Batch
+from unspool.engine.native.library import name_of, recurrence
+from unspool.engine.native.operators import Batch, Native, Recurrence
+from unspool.engine.native.stepper import NativeStepper
 from unspool.engine.trace import Unknown, trace
 from unspool.errors import EngineWarning
 from unspool.ragged import Ragged
 from unspool.state import State
 
 _made: weakref.WeakKeyDictionary[GatedCell, dict[Any, Native | str]] = weakref.WeakKeyDictionary()
-_said: set[str] = set()
+_said: set[Any] = set()
 _PLAIN = (bool, int, float, str, type(None))
+
+
+_recomputing: ContextVar[bool] = ContextVar("unspool native recomputing", default=False)
+
+
+@contextmanager
+def recomputing() -> Iterator[None]:
+    """Within, the native engine keeps the states alone for the gradient, and computes gates once more going back.
+
+    An LSTM then keeps 2 numbers a unit and step instead of 7, for a third more products. Gradients are the same, bit
+    for bit.
+    """
+    token = _recomputing.set(True)
+    try:
+        yield
+    finally:
+        _recomputing.reset(token)
 
 
 def refusal(cell: Cell, inputs: Ragged) -> str | None:
@@ -40,7 +63,7 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     cast = torch_kernels.autocast_dtype(inputs.device)
     if cast is not None and not (cast == torch.bfloat16 and has_halves()):
         return f"it has no products in {cast} on this processor"
-    dtype = cell.weight_input.dtype
+    dtype = _dtype(cell)
     if dtype not in (torch.float32, torch.float64) or (cast is None and inputs.values.dtype != dtype):
         return f"it computes in float32 or float64, inputs and weights alike, not {inputs.values.dtype} and {dtype}"
     made = compiled(cell)
@@ -52,18 +75,27 @@ def compiled(cell: GatedCell) -> Native | str:
     forms = _made.setdefault(cell, {})
     key = (
         type(cell).update,
-        cell.weight_input.dtype,
-        cell.weight_input.shape,
+        _dtype(cell),
+        tuple(cell.widths.items()),
         halves := _in_halves(cell),
         *_what_an_update_may_ask(cell),
     )
     if key not in forms:
-        forms[key] = _compile(cell, halves)
-        reason = forms[key]
-        if isinstance(reason, str) and (type(cell).__name__ + reason) not in _said:
-            _said.add(type(cell).__name__ + reason)
-            warnings.warn(f"`{cell}` runs on a slower engine: {reason}", EngineWarning, stacklevel=2)
+        try:
+            forms[key] = _compile(cell, halves)
+        except Unknown as error:
+            forms[key] = str(error)
+            _say_once((type(cell), str(error)), f"`{cell}` runs on a slower engine: {error}")
+        except NoCompiler as error:
+            forms[key] = str(error)
+            _say_once(str(error), f"recurrences run on slower engines than they could: {error}")
     return forms[key]
+
+
+def _say_once(news: Any, text: str) -> None:
+    if news not in _said:
+        _said.add(news)
+        warnings.warn(text, EngineWarning, stacklevel=4)
 
 
 def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
@@ -73,26 +105,32 @@ def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
         yield tuple(module._parameters), tuple(module._buffers)
 
 
+def _dtype(cell: GatedCell) -> torch.dtype:
+    """Of its weights, without computing one that is under a parametrisation."""
+    weight = cell._parameters.get("weight_input")
+    return next(cell.parameters()).dtype if weight is None else weight.dtype
+
+
 def _in_halves(cell: GatedCell) -> bool:
-    return cell.weight_input.dtype == torch.float32 and torch_kernels.autocast_dtype(cell.weight_input.device) is not None
+    return _dtype(cell) == torch.float32 and torch_kernels.autocast_dtype(torch.device("cpu")) is not None
 
 
-def _compile(cell: GatedCell, halves: bool) -> Native | str:
-    try:
-        graph = trace(cell)
-        shapes = {name: tuple(tensor.shape) for name, tensor in _tensors(cell).items()}
-        made = program(graph, shapes)
-        return Native(made, cell.weight_input.dtype, graph.widths, graph.gates, graph.hidden_gates, halves)
-    except (Unknown, NoCompiler) as error:
-        return str(error)
+def _compile(cell: GatedCell, halves: bool) -> Native:
+    find_compiler()  # before what takes longer
+    graph = trace(cell)
+    shapes = {name: tuple(tensor.shape) for name, tensor in (*cell.named_parameters(), *cell.named_buffers())}
+    shapes |= {WEIGHT_HIDDEN: (graph.hidden_gates, graph.widths[0]), BIAS_HIDDEN: (graph.hidden_gates,)}
+    made = program(graph, shapes)
+    return Native(made, _dtype(cell), graph.widths, graph.gates, graph.hidden_gates, halves)
 
 
-def _tensors(cell: GatedCell) -> dict[str, Tensor]:
-    """What an update may read, by name."""
-    found = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    for name, tensor in ((WEIGHT_HIDDEN, cell.weight_hidden), (BIAS_HIDDEN, cell.bias_hidden)):
-        if tensor is not None:
-            found[name] = tensor.detach()  # their gradients are the engine's own, of all steps together
+def _tensor(cell: GatedCell, name: str) -> Tensor:
+    """A parameter or buffer that a program takes."""
+    if name in (WEIGHT_HIDDEN, BIAS_HIDDEN):
+        tensor = cell.weight_hidden if name == WEIGHT_HIDDEN else cell.bias_hidden
+        assert tensor is not None
+        return tensor.detach()  # its gradient is the engine's own, of all steps together
+    found: Tensor = operator.attrgetter(name)(cell)
     return found
 
 
@@ -102,15 +140,35 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     native = compiled(cell)
     assert isinstance(native, Native)
     layout = inputs.layout
-    batch = _Batch(layout.offsets, layout.order, layout.total, False)
-    tensors = _tensors(cell)
-    parameters = [tensors[name] for name in native.program.parameters]
-    weights = (cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden)
+    batch = Batch(layout.offsets, layout.order, layout.total, False)
+    parameters = [_tensor(cell, name) for name in native.program.parameters]
+    weights: list[Tensor | None] = [cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden]
     dtype = native.dtype
     initial = [leaf.to(dtype).contiguous() for leaf in state]
+    keep, values = not _recomputing.get(), inputs.values.to(dtype).contiguous()
+    weights = [None if weight is None else weight.contiguous() for weight in weights]
+    parameters = [parameter.to(dtype).contiguous() for parameter in parameters]
+    if is_fake(values):
+        there = [weight is not None for weight in weights]
+        held = [weight for weight in weights if weight is not None]
+        outputs, *rest = recurrence(
+            name_of(native), values, held, there, parameters, initial, batch.offsets, batch.order, keep
+        )
+        return inputs.with_values(outputs), cell.State(*rest[: len(initial)])
     outputs, *final = Recurrence.apply(  # type: ignore[no-untyped-call]
-        native, batch, True, len(parameters), inputs.values.to(dtype).contiguous(),
-        *(None if weight is None else weight.contiguous() for weight in weights),
-        *(parameter.to(dtype).contiguous() for parameter in parameters), *initial,
+        native, batch, keep, len(parameters), values, *weights, *parameters, *initial
     )
     return inputs.with_values(outputs), cell.State(*final)
+
+
+def stepper(cell: Cell, batch_size: int) -> NativeStepper | None:
+    """Single steps in native code, of up to so many rows; None where the engine can't run the cell."""
+    nothing = Ragged(
+        torch.empty(0, cell.input_size or 0, dtype=next(cell.parameters()).dtype), torch.zeros(1, dtype=torch.int64)
+    )
+    if next(cell.parameters()).device.type != "cpu" or refusal(cell, nothing) is not None:
+        return None
+    assert isinstance(cell, GatedCell)
+    native = compiled(cell)
+    assert isinstance(native, Native)
+    return NativeStepper(cell, native, [_tensor(cell, name) for name in native.program.parameters], batch_size)

@@ -21,7 +21,17 @@ from unspool.errors import DataError, EngineError, EngineWarning
 HEADERS = ("vectors.hpp", "products.hpp", "recurrence.hpp")
 
 # Symbols stay inside a library: what is inline in one would else stand for its namesake in the next.
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+_FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-fopenmp",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+)
 LEVELS = {
     "avx512": (64, ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")),
     "avx2": (32, ("-mavx2", "-mfma")),
@@ -30,7 +40,7 @@ LEVELS = {
 """By the name of a kind of vectors: bytes in one, and the compiler's flags."""
 
 
-class NoCompiler(EngineError):
+class NoCompiler(EngineError):  # noqa: N818 said as it is
     """There is nothing to compile with, or it failed."""
 
 
@@ -49,6 +59,20 @@ def compiler() -> str | None:
     """The path of the C++ compiler: `$CXX`, or the first of c++, g++, clang++ there is."""
     named = os.environ.get("CXX")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+
+
+def find_compiler() -> str:
+    """The path of the C++ compiler.
+
+    Raises:
+        NoCompiler: there is none; the message says how to get one.
+    """
+    path = compiler()
+    if path is not None:
+        return path
+    named = os.environ.get("CXX")
+    missing = f"`CXX` names `{named}`, which is no program" if named else "there is no C++ compiler"
+    raise NoCompiler(f"{missing}: install g++ or clang++, or name one in the environment variable CXX")
 
 
 def has_halves() -> bool:
@@ -74,15 +98,24 @@ def load(source: str, number: str, halves: bool = False) -> ctypes.CDLL:
         NoCompiler: there is none, or it failed.
     """
     more = (*(("-DHALVES", "-mavx512bf16") if halves else ()), *shlex.split(os.environ.get("UNSPOOL_CXXFLAGS", "")))
-    return _load(source, number, level(), compiler(), more)
+    loaded = _loaded(source, number, level(), find_compiler(), more)
+    if isinstance(loaded, NoCompiler):
+        raise loaded
+    return loaded
 
 
 @functools.cache
-def _load(source: str, number: str, vectors: str, path: str | None, more: tuple[str, ...]) -> ctypes.CDLL:
+def _loaded(source: str, number: str, vectors: str, path: str, more: tuple[str, ...]) -> ctypes.CDLL | NoCompiler:
+    """What `_load` gives or raises, so that what failed is not tried again."""
+    try:
+        return _load(source, number, vectors, path, more)
+    except NoCompiler as error:
+        return error
+
+
+def _load(source: str, number: str, vectors: str, path: str, more: tuple[str, ...]) -> ctypes.CDLL:
     width, flags = LEVELS[vectors]
     flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *more)
-    if path is None:
-        raise NoCompiler("there is no C++ compiler: install g++ or clang++, or name one in the environment variable CXX")
     real = Path(path).resolve()
     headers = [_header(name) for name in HEADERS]
     name = cache.key("native", source, headers, flags, str(real), real.stat().st_mtime, real.stat().st_size)
@@ -95,14 +128,27 @@ def _load(source: str, number: str, vectors: str, path: str | None, more: tuple[
         if not _whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder = cache.entry("native", name, write)
+        if _whole(folder):
+            return _open(folder)
+        reason = f"`{folder}` is damaged and can't be replaced"
     except DataError as error:
-        warnings.warn(f"{error}; compiled for this process alone", EngineWarning, stacklevel=2)
-        folder = Path(tempfile.mkdtemp(prefix="unspool-native-"))
-        write(folder)
+        reason = str(error)
+    _say_once(f"compiled cells are not kept for other processes: {reason}")
+    with tempfile.TemporaryDirectory(prefix="unspool-native-") as own:
+        write(Path(own))
+        return _open(Path(own))
+
+
+def _open(folder: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(folder / "cell.so"))
     except OSError as error:
         raise NoCompiler(f"`{folder / 'cell.so'}` can't be loaded ({error}); delete it") from error
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    warnings.warn(text, EngineWarning, stacklevel=2)
 
 
 @functools.cache

@@ -11,9 +11,12 @@ from unspool.engine.plan import Loop, Place, Plan, plan
 ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
 
 _FUNCTIONS: dict[str, Callable[..., str]] = {
-    **{op: (lambda sign: lambda a, b: f"({a} {sign} {b})")(sign) for op, sign in zip(("add", "sub", "mul", "div"), "+-*/", strict=True)},
     **{
-        op: (lambda sign: lambda a, b: f"truth({a} {sign} {b})")(sign)
+        op: (lambda s: lambda a, b: f"({a} {s} {b})")(sign)
+        for op, sign in zip(("add", "sub", "mul", "div"), "+-*/", strict=True)
+    },
+    **{
+        op: (lambda s: lambda a, b: f"truth({a} {s} {b})")(sign)
         for op, sign in {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}.items()
     },
     "neg": lambda a: f"(-{a})",
@@ -21,8 +24,23 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     "minimum": lambda a, b: f"vmin({a}, {b})",
     "where": lambda c, a, b: f"select({c} != splat(0), {a}, {b})",
     **{
-        op: (lambda op: lambda *args: f"v{op}({', '.join(args)})")(op)
-        for op in ("exp", "expm1", "log", "log1p", "sqrt", "sigmoid", "tanh", "sin", "cos", "erf", "abs", "floor", "sign", "pow")
+        op: (lambda o: lambda *args: f"v{o}({', '.join(args)})")(op)
+        for op in (
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "sqrt",
+            "sigmoid",
+            "tanh",
+            "sin",
+            "cos",
+            "erf",
+            "abs",
+            "floor",
+            "sign",
+            "pow",
+        )
     },
 }
 assert _FUNCTIONS.keys() == ELEMENTWISE.keys()
@@ -78,8 +96,20 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     backward = _Step(
         "backward",
         plan(product.roots),
-        ["from_input", *(f"{name}.{i}" for name in ("state", "new") for i in fields), "tape", "given", *(f"carry.{i}" for i in fields)],
-        ["to_input", "to_hidden", *(f"back.{i}" for i in fields), "sums", *(f"tap.{i}" for i in range(len(product.taps)))],
+        [
+            "from_input",
+            *(f"{name}.{i}" for name in ("state", "new") for i in fields),
+            "tape",
+            "given",
+            *(f"carry.{i}" for i in fields),
+        ],
+        [
+            "to_input",
+            "to_hidden",
+            *(f"back.{i}" for i in fields),
+            "sums",
+            *(f"tap.{i}" for i in range(len(product.taps))),
+        ],
         parameters,
         shapes,
     )
@@ -188,7 +218,7 @@ class _Product:
             self._made[node] = self._reading(node)
         return self._made[node]
 
-    def _reading(self, node: Node) -> Node:
+    def _reading(self, node: Node) -> Node:  # noqa: C901 a case for each kind of node
         make = self.make
         if node.op in ("constant", "parameter"):
             return make.make(node.op, width=node.width, data=node.data)
@@ -216,7 +246,9 @@ class _Product:
             return make.slice(args[0], node.data, node.data + node.width)
         if node.op in ELEMENTWISE:
             made = make.elementwise(node.op, *args)
-            return made if made.width == node.width else make.make("add", (made, make.constant(0.0, node.width)), node.width)
+            if made.width == node.width:
+                return made
+            return make.make("add", (made, make.constant(0.0, node.width)), node.width)
         return make.make(node.op, args, node.width, node.data)
 
 
@@ -288,16 +320,17 @@ class _Step:
         lines, offset = [], "0"
         for group in self.groups:
             group.offset = offset
-            K, width = group.x.width, group.maps[0].width
+            depth, width = group.x.width, group.maps[0].width
             # A panel holds `vectors` of each map, and whole panels cover a map's columns.
-            size = f"packed_size({K}, {width}, {group.panel}, {len(group.maps)})"
+            size = f"packed_size({depth}, {width}, {group.panel}, {len(group.maps)})"
             for block, node in enumerate(group.maps):
                 matrix: Matrix = node.data
                 columns = self.shapes[matrix.name][1]
                 along_k, along_column = (columns, 1) if matrix.transposed else (1, columns)
+                source = f"{self.parameter(matrix.name)} + {matrix.row * columns}"
                 lines.append(
-                    f"    pack(packed + {offset}, parameters[{self.parameters.index(matrix.name)}] + {matrix.row * columns}, "
-                    f"{K}, {width}, {along_k}, {along_column}, {group.panel}, {len(group.maps)}, {block}, thread, threads);"
+                    f"    pack(packed + {offset}, {source}, {depth}, {width}, {along_k}, {along_column}, "
+                    f"{group.panel}, {len(group.maps)}, {block}, thread, threads);"
                 )
             offset = f"{offset} + {size}"
         signature = "Operand* packed, const T* const* parameters, int thread, int threads"
@@ -327,37 +360,64 @@ class _Step:
         lines = ["{"]
         for number, group in groups:
             lines.append(f"  alignas(64) T sums{number}[R * {group.panel * wide // group.vectors} * V];")
-            K = group.x.width
+            depth = group.x.width
+            halves = f"halves{number} + (DEEP - 1) * r * deep({depth})"
             lines += [
-                f"  alignas(64) Operand halves{number}[DEEP == 1 ? 1 : R * deep({K})];",
+                f"  alignas(64) Operand halves{number}[DEEP == 1 ? 1 : R * deep({depth})];",
                 f"  const Operand* x{number}[R];",
-                f"  for (int r = 0; r < rows; ++r) x{number}[r] = operands_of({self._address(group.x)}, {K}, halves{number} + (DEEP - 1) * r * deep({K}));",
+                "  for (int r = 0; r < rows; ++r)",
+                f"    x{number}[r] = operands_of({self._address(group.x)}, {depth}, {halves});",
             ]
         for node in loop.reductions:
             start = "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
-            lines += [f"  vec part{self._reduced[node]}[R];", f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {start};"]
+            lines += [
+                f"  vec part{self._reduced[node]}[R];",
+                f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {start};",
+            ]
         lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
         lines += ["    constexpr bool FULL = decltype(full)::value;"]
         lines += ["    " + line for line in _Body(self, loop, wide).lines()]
         lines += ["  };", f"  for (int j = 0, p = 0; j < {loop.width}; j += {wide} * V, ++p) {{"]
+        if not groups:  # row by row, so that what is read and written lies in a line
+            return [
+                *lines[: lines.index(next(line for line in lines if line.startswith("  };"))) + 1],
+                "  for (int r = 0; r < rows; ++r) {",
+                "    int j = 0;",
+                f"    for (; j + V <= {loop.width}; j += V) body(std::true_type{{}}, r, j, V, 0);",
+                f"    if (j < {loop.width}) body(std::false_type{{}}, r, j, {loop.width} - j, 0);",
+                "  }",
+                *self._close(loop),
+            ]
+        body = _Body(self, loop, wide)
+        body.lines()
+        if body.far:
+            lines.append(f"    if (j + {wide} * V < {loop.width}) for (int r = 0; r < rows; ++r) {{")
+            for address in body.far:
+                for vector in range(wide):
+                    lines.append(f"      __builtin_prefetch({address} + j + {wide + vector} * V);")
+            lines.append("    }")
         for number, group in groups:
             times = wide // group.vectors
             panel = f"packed + {group.offset} + (p * {times} + {{}}) * deep({group.x.width}) * {group.panel} * V"
             for part in range(times):
                 guard = f"if (j + {part * group.vectors} * V < {loop.width}) " if part else ""
                 lines.append(
-                    f"    {guard}step_product<{group.panel}>(sums{number} + {part} * R * {group.panel} * V, x{number}, rows, "
-                    f"{panel.format(part)}, deep({group.x.width}));"
+                    f"    {guard}step_product<{group.panel}>(sums{number} + {part} * R * {group.panel} * V, "
+                    f"x{number}, rows, {panel.format(part)}, deep({group.x.width}));"
                 )
         lines += [
-            f"    for (int r = 0; r < rows; ++r)",
+            "    for (int r = 0; r < rows; ++r)",
             f"      for (int q = 0; q < {wide} && j + q * V < {loop.width}; ++q) {{",
-            f"        const int at = j + q * V;",
+            "        const int at = j + q * V;",
             f"        if (at + V <= {loop.width}) body(std::true_type{{}}, r, at, V, q);",
             f"        else body(std::false_type{{}}, r, at, {loop.width} - at, q);",
             "      }",
             "  }",
         ]
+        return [*lines, *self._close(loop)]
+
+    def _close(self, loop: Loop) -> list[str]:
+        lines = []
         for node in loop.reductions:
             number, close = self._reduced[node], "total" if node.op == "sum" else "greatest"
             lines.append(f"  for (int r = 0; r < rows; ++r) reduced[{number}][r] = {close}(part{number}[r]);")
@@ -398,6 +458,7 @@ class _Body:
     def __init__(self, step: _Step, loop: Loop, wide: int) -> None:
         self.step, self.loop, self.wide = step, loop, wide
         self.names: dict[tuple[Node, int], str] = {}
+        self.far: list[str] = []  # addresses, at j = 0, of what is read from memory that no earlier step has touched
         self.text: list[str] = []
 
     def lines(self) -> list[str]:
@@ -443,7 +504,10 @@ class _Body:
             return self._load(f"{step.parameter(name)} + {offset}", node, shift)
         if node.op == "input":
             source, offset = node.data
-            return self._load(f"in[{step.sources.index(source)}][r] + {offset}", node, shift)
+            address = f"in[{step.sources.index(source)}][r] + {offset}"
+            if node.width > 1 and source in ("from_input", "tape", "given"):
+                self.far.append(f"{address} + {shift}")
+            return self._load(address, node, shift)
         if node.op in ("sum", "max"):
             return f"splat(reduced[{step.reduced(node)}][r])"
         if node.op == "slice":

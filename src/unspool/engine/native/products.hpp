@@ -18,7 +18,7 @@ constexpr int64_t DEEP = 2;  // numbers in an operand
 typedef Operand operands __attribute__((vector_size(BYTES)));
 typedef Operand operands_anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));
 INLINE operands load(const Operand* p) { return *reinterpret_cast<const operands_anywhere*>(p); }
-INLINE operands splat(Operand x) { return x - operands{}; }
+INLINE operands spread(Operand x) { return x - operands{}; }
 INLINE void add_product(vec& sum, operands x, operands w) {
   sum = (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
 }
@@ -30,12 +30,28 @@ INLINE Operand rounded(T x) {  // to nearest even, in the upper half; a NaN stay
 INLINE Operand paired(T first, T second) { return rounded(first) >> 16 | (rounded(second) & 0xffff0000u); }
 // A row as operands, in the space given.
 INLINE const Operand* operands_of(const T* x, int64_t K, Operand* space) {
-  for (int64_t k = 0; k < K / 2; ++k) space[k] = paired(x[2 * k], x[2 * k + 1]);
-  if (K % 2) space[K / 2] = paired(x[K - 1], 0);
+  int64_t k = 0;
+  for (; k + 32 <= K; k += 32) {
+    const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k));
+    std::memcpy(space + k / 2, &both, sizeof both);
+  }
+  for (; k + 1 < K; k += 2) space[k / 2] = paired(x[k], x[k + 1]);
+  if (k < K) space[k / 2] = paired(x[k], 0);
   return space;
+}
+// Two rows as one row of operands.
+INLINE void operands_of(const T* one, const T* next, int64_t count, Operand* to) {
+  int64_t i = 0;
+  for (; i + V <= count; i += V) {
+    const __m256bh low = _mm512_cvtneps_pbh(_mm512_loadu_ps(one + i)), high = _mm512_cvtneps_pbh(_mm512_loadu_ps(next + i));
+    const __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)high), 16);
+    _mm512_storeu_si512(to + i, _mm512_or_si512(_mm512_cvtepu16_epi32((__m256i)low), wide));
+  }
+  for (; i < count; ++i) to[i] = paired(one[i], next[i]);
 }
 #else
 using Operand = T;
+INLINE vec spread(T x) { return splat(x); }
 constexpr int64_t DEEP = 1;
 INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
 INLINE const Operand* operands_of(const T* x, int64_t, Operand*) { return x; }
@@ -56,7 +72,7 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
     for (int c = 0; c < C; ++c) b[c] = load(panel + c * V);
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
-      const auto x = splat(a(m, k));
+      const auto x = spread(a(m, k));
 #pragma GCC unroll 16
       for (int c = 0; c < C; ++c) add_product(s[m][c], x, b[c]);
     }
@@ -130,20 +146,26 @@ inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, i
       const int64_t first = (p * vectors + v) * V, n = std::clamp<int64_t>(columns - first, 0, V);
       Operand* to = packed + p * deep(K) * C * V + (v * blocks + block) * V;
       const T* from = source + first * along_column;
-      for (int64_t k = 0; k < deep(K); ++k, to += C * V) {
+      if (n < V)
+        for (int64_t k = 0; k < deep(K); ++k)
+          for (int i = n; i < V; ++i) to[k * C * V + i] = 0;
+      auto operand = [&](int64_t k, int i) {
+        const T* one = from + DEEP * k * along_k + i * along_column;
 #ifdef HALVES
-        const T* one = from + 2 * k * along_k;
-        const bool both = 2 * k + 1 < K;
-        for (int i = 0; i < n; ++i) to[i] = paired(one[i * along_column], both ? one[along_k + i * along_column] : T(0));
+        return paired(*one, 2 * k + 1 < K ? one[along_k] : T(0));
 #else
-        const T* one = from + k * along_k;
-        if (along_column == 1 && n == V) {
-          std::memcpy(to, one, sizeof(vec));
-          continue;
-        }
-        for (int i = 0; i < n; ++i) to[i] = one[i * along_column];
+        return *one;
 #endif
-        for (int i = n; i < V; ++i) to[i] = 0;
+      };
+      // In squares, so that both what is read and what is written stays at hand.
+      for (int64_t start = 0; start < deep(K); start += 16) {
+        const int64_t stop = std::min<int64_t>(start + 16, deep(K));
+        if (along_column == 1)
+          for (int64_t k = start; k < stop; ++k)
+            for (int i = 0; i < n; ++i) to[k * C * V + i] = operand(k, i);
+        else
+          for (int i = 0; i < n; ++i)
+            for (int64_t k = start; k < stop; ++k) to[k * C * V + i] = operand(k, i);
       }
     }
 }
@@ -186,21 +208,23 @@ inline void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const O
 }
 
 // w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N). Rows are added in their order,
-// whoever computes which part of w. `space` holds gradient_space(N) operands for each thread.
+// whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
 constexpr int64_t DEPTH = 384;  // rows at once, so that a panel of x and a tile of g stay in the nearest caches
-INLINE constexpr int64_t gradient_space(int64_t N) { return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + 8); }
+INLINE constexpr int64_t gradient_space(int64_t M, int64_t N) {
+  return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + 8) + (DEEP > 1 ? DEPTH / DEEP * M : 0);
+}
 
-// Row k of operands from one row of numbers, or two: `count` of them, zeros up to `width`.
-INLINE void lay(Operand* to, const T* one, const T* next, int count, int width) {
+// A row of operands from one row of numbers, or two: `count` of them, zeros up to `width`.
+INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t width) {
 #ifdef HALVES
   if (next)
-    for (int i = 0; i < count; ++i) to[i] = paired(one[i], next[i]);
+    operands_of(one, next, count, to);
   else
-    for (int i = 0; i < count; ++i) to[i] = paired(one[i], 0);
+    for (int64_t i = 0; i < count; ++i) to[i] = paired(one[i], 0);
 #else
   std::memcpy(to, one, count * sizeof(T));
 #endif
-  for (int i = count; i < width; ++i) to[i] = 0;
+  for (int64_t i = count; i < width; ++i) to[i] = 0;
 }
 
 inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
@@ -209,7 +233,7 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + C * V - 1) / (C * V);
-  Operand *packed = space, *turned = space + DEPTH * panels * C * V;
+  Operand *packed = space, *turned = packed + DEPTH * panels * C * V, *halves = turned + 8 * DEPTH;
   alignas(64) T sums[R * C * V];
   if (first >= last) return;
   std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
@@ -226,14 +250,24 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
           lay(packed + (p * K + k) * C * V, row[0] + p * C * V, after, n, C * V);
       }
     }
+#ifdef HALVES
+    for (int64_t k = 0; k < K; ++k) {
+      const T *row = g + (start + DEEP * k) * g_stride + first, *after = next(k) ? row + g_stride : nullptr;
+      lay(halves + k * (last - first), row, after, last - first, last - first);
+    }
+    const Operand* left = halves - first;
+    const int64_t left_stride = last - first;
+#else
+    const Operand* left = g + start * g_stride;
+    const int64_t left_stride = g_stride;
+#endif
     for (int64_t m = first; m < last; m += R) {
       const int held = last - m < R ? last - m : R;
       for (int64_t k = 0; k < K; ++k) {
-        const T *row = g + (start + DEEP * k) * g_stride + m, *after = next(k) ? row + g_stride : nullptr;
         if (held == R)
-          lay(turned + k * R, row, after, R, R);
+          std::memcpy(turned + k * R, left + k * left_stride + m, R * sizeof(Operand));
         else
-          lay(turned + k * R, row, after, held, R);
+          for (int i = 0; i < R; ++i) turned[k * R + i] = i < held ? left[k * left_stride + m + i] : 0;
       }
       for (int64_t p = 0; p < panels; ++p) {
         const int n = N - p * C * V < C * V ? N - p * C * V : C * V;

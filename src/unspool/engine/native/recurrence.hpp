@@ -43,6 +43,7 @@ struct Call {
   T* const* to_initial;                                      // by field, (batch, width)
   T* sums;                                                   // (batch, SUMS), zeros at first
   T* const* taps;                                            // (total, width)
+  Operand *packed_input, *packed;                            // for single steps: weights packed before
 };
 
 template <class F> void in_parallel(int threads, F f) {
@@ -226,7 +227,8 @@ inline void weights_back(const Call& a) {
       pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
     });
   in_parallel(a.threads, [&](int thread, int threads) {
-    const int64_t widest = gradient_space(std::max<int64_t>(a.input, Cell::WIDTHS[0]));
+    const int64_t columns = std::max<int64_t>(a.input, Cell::WIDTHS[0]);
+    const int64_t widest = gradient_space(std::max(Cell::GATES, Cell::HIDDEN_GATES), columns);
     Space<Operand> space = operands_for(std::max(widest, linear_space(Cell::GATES)));
     if (through_x)
       linear(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total, Cell::GATES, a.input, space.get(),
@@ -259,6 +261,38 @@ inline void backward(const Call& a) {
   weights_back(a);
 }
 
+// Single steps: weights packed once, then any number of steps of `batch` rows, from `initial` to `final`.
+inline void pack_for_steps(const Call& a) {
+  pack(a.packed_input, a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, 0, 1);
+  Cell::pack_forward(a.packed, a.parameters, 0, 1);
+}
+inline void step(const Call& a) {
+  constexpr int R = Cell::R, F = Cell::F;
+  const int64_t tiles = (a.batch + R - 1) / R;
+  in_parallel(std::min(a.threads, tiles), [&](int thread, int threads) {
+    const int64_t first = tiles * thread / threads * R, last = std::min(tiles * (thread + 1) / threads * R, a.batch);
+    if (first >= last) return;
+    Space<T> scratch = numbers(Cell::SCRATCH);
+    Space<Operand> space = operands_for(linear_space(a.input));
+    linear(a.from_input + first * Cell::GATES, Cell::GATES, a.x + first * a.input, a.input, a.packed_input, a.bias_input,
+           last - first, a.input, Cell::GATES, space.get(), 0, 1);
+    const T* in[F + 1][R];
+    T* out[F + 1][R];
+    for (int64_t start = first; start < last; start += R) {
+      const int count = std::min<int64_t>(R, last - start);
+      for (int r = 0; r < count; ++r) {
+        in[0][r] = a.from_input + (start + r) * Cell::GATES;
+        for (int k = 0; k < F; ++k) {
+          in[1 + k][r] = a.initial[k] + (start + r) * Cell::WIDTHS[k];
+          out[k][r] = a.final[k] + (start + r) * Cell::WIDTHS[k];
+        }
+        out[F][r] = nullptr;
+      }
+      Cell::forward<false>(a.packed, a.parameters, in, out, count, scratch.get());
+    }
+  });
+}
+
 // 0, or 1 where there was not enough memory.
 template <class F> int guarded(F f) {
   try {
@@ -281,10 +315,14 @@ PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, in
     std::vector<const T*> rows(total);
     for (int64_t i = 0; i < total; ++i) rows[i] = x + i * m;
     in_parallel(threads, [&](int thread, int count) {
-      Space<Operand> space = operands_for(gradient_space(m));
+      Space<Operand> space = operands_for(gradient_space(n, m));
       weight_gradient(to, g, n, n, rows.data(), m, total, space.get(), thread, count);
     });
   });
 }
+PUBLIC int unspool_pack(const Call* call) { return guarded([&] { pack_for_steps(*call); }); }
+PUBLIC int unspool_step(const Call* call) { return guarded([&] { step(*call); }); }
+PUBLIC int64_t unspool_packed_input(int64_t input) { return packed_size(input, Cell::GATES, 4) * sizeof(Operand); }
+PUBLIC int64_t unspool_packed() { return Cell::FORWARD_PACKED * sizeof(Operand); }
 PUBLIC int64_t unspool_size_of_call() { return sizeof(Call); }
 }

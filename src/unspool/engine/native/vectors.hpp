@@ -63,6 +63,10 @@ INLINE vec vabs(vec x) {
 // Both let a NaN through, as torch does.
 INLINE vec vmax(vec a, vec b) { return select((a > b) | (a != a), a, b); }
 INLINE vec vmin(vec a, vec b) { return select((a < b) | (a != a), a, b); }
+INLINE vec within(vec x, T low, T high) {  // a NaN stays one
+  x = select(x < splat(low), splat(low), x);
+  return select(x > splat(high), splat(high), x);
+}
 INLINE vec vsqrt(vec x) {
   return each(x, [](T v) { return std::sqrt(v); });
 }
@@ -90,7 +94,7 @@ INLINE void power(vec x, vec& p, vec& scale) {
 
 INLINE vec vexp(vec x) {
   if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::exp(v); });
-  vec bounded = vmin(vmax(x, splat(-87.3f)), splat(88.3f));
+  const vec bounded = within(x, -87.3f, 88.3f);
   vec p, scale;
   power(bounded, p, scale);
   vec y = scale * p + scale;
@@ -99,7 +103,7 @@ INLINE vec vexp(vec x) {
 }
 INLINE vec vexpm1(vec x) {
   if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::expm1(v); });
-  vec bounded = vmin(vmax(x, splat(-87.3f)), splat(88.3f));
+  const vec bounded = within(x, -87.3f, 88.3f);
   vec p, scale;
   power(bounded, p, scale);
   vec y = scale * p + (scale - splat(1));
@@ -108,13 +112,13 @@ INLINE vec vexpm1(vec x) {
 INLINE vec vsigmoid(vec x) {
   if constexpr (sizeof(T) == 8) return each(x, [](T v) { return 1 / (1 + std::exp(-v)); });
   vec p, scale;
-  power(vmin(vmax(splat(0) - x, splat(-87.3f)), splat(88.3f)), p, scale);
+  power(within(splat(0) - x, -87.3f, 88.3f), p, scale);
   return splat(1) / (splat(1) + (scale * p + scale));
 }
 INLINE vec vtanh(vec x) {  // (e^2x - 1) / (e^2x + 1), where e^2x - 1 has lost nothing
   if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::tanh(v); });
   vec p, scale;
-  power(splat(2) * vmin(vmax(x, splat(-10.f)), splat(10.f)), p, scale);
+  power(splat(2) * within(x, -10, 10), p, scale);
   vec above = scale * p + (scale - splat(1));
   return above / (above + splat(2));
 }

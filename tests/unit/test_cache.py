@@ -14,6 +14,14 @@ from unspool.data import read
 from unspool.errors import DataError
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own for every test."""
+    folder = tmp_path / "the cache"
+    monkeypatch.setenv("UNSPOOL_CACHE", str(folder))
+    return folder
+
+
 def test_the_cache_is_where_the_environment_says_or_at_home(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     assert cache_module.home() == cache
     monkeypatch.delenv("UNSPOOL_CACHE")

@@ -1,0 +1,77 @@
+"""Single steps of a gated cell in native code: decoding and streaming, where the next input is not there yet."""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+from unspool.cells.gated import GatedCell
+from unspool.cells.stepper import check_rows
+from unspool.engine.native.operators import Call, Native, threads
+from unspool.state import State
+
+
+class NativeStepper:
+    """`(x, state) -> (output, state)` without gradients, for up to a number of rows.
+
+    The gates' weights are packed once. Weights changed afterwards are not seen: make a new stepper. Other parameters
+    that `update` uses are read at each step. Nothing but the new state is allocated at a step.
+
+    Args:
+        cell: what is stepped.
+        native: its compiled form.
+        parameters: what the program takes, in its order.
+        batch_size: the most rows.
+    """
+
+    def __init__(self, cell: GatedCell, native: Native, parameters: list[Tensor], batch_size: int) -> None:
+        self._native, self._rows, self._state = native, batch_size, cell.State
+        weights = [cell.weight_input, cell.bias_input, *parameters]
+        held = [None if weight is None else weight.detach().to(native.dtype).contiguous() for weight in weights]
+        library, dtype = native.library, native.dtype
+        for function in (library.unspool_packed_input, library.unspool_packed):
+            function.restype = ctypes.c_int64
+        sizes = (library.unspool_packed_input(ctypes.c_int64(cell.input_size)), library.unspool_packed())
+        packed = [torch.empty(size + 64, dtype=torch.uint8) for size in sizes]
+        from_input = torch.empty(batch_size, native.gates, dtype=dtype)
+        self._call, fields = Call(), len(native.widths)
+        self._before, self._after = (ctypes.c_void_p * fields)(), (ctypes.c_void_p * fields)()
+        pointers = (ctypes.c_void_p * max(len(parameters), 1))(*(t.data_ptr() for t in held[2:] if t is not None))
+        for name, value in {
+            "input": cell.input_size,
+            "weight_input": held[0],
+            "bias_input": held[1],
+            "parameters": pointers,
+            "from_input": from_input,
+            "initial": self._before,
+            "final": self._after,
+            # On a boundary of 64 bytes, as a vector is read.
+            "packed_input": packed[0].data_ptr() + -packed[0].data_ptr() % 64,
+            "packed": packed[1].data_ptr() + -packed[1].data_ptr() % 64,
+        }.items():
+            if isinstance(value, Tensor):
+                value = value.data_ptr()
+            elif isinstance(value, ctypes.Array):
+                value = ctypes.addressof(value)
+            setattr(self._call, name, value)
+        self._alive = (held, packed, from_input, pointers)
+        if library.unspool_pack(ctypes.byref(self._call)):
+            raise MemoryError("not enough memory for the packed weights of a stepper")
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step. x: (rows, input_size) -> (rows, output_size), and the new state"""
+        rows, dtype = len(x), self._native.dtype
+        check_rows(x, self._rows)
+        x = x.to(dtype).contiguous()
+        before = [leaf.to(dtype).contiguous() for leaf in state]
+        after = [torch.empty_like(leaf) for leaf in before]
+        for i, (old, new) in enumerate(zip(before, after, strict=True)):
+            self._before[i], self._after[i] = old.data_ptr(), new.data_ptr()
+        call = self._call
+        call.batch, call.threads, call.x = rows, threads(), x.data_ptr()
+        if self._native.library.unspool_step(ctypes.byref(call)):
+            raise MemoryError("not enough memory for a step of a recurrence")
+        return after[0], self._state(*after)
