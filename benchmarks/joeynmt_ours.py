@@ -1,14 +1,15 @@
 """Our encoder–decoder at the job of `joeynmt_peer.py`, with ordinary parts in an ordinary loop.
 
-    python benchmarks/joeynmt_ours.py --job JOB.json --weights FILE.pt [--feeding]
+    python benchmarks/joeynmt_ours.py --job JOB.json --weights FILE.pt [--feeding] [--bfloat16]
 
 By default attention is multi-head, read after the recurrence, so that training runs whole sequences at once; with
-`--feeding` it is additive and feeds the next step, as JoeyNMT's.
+`--feeding` it is additive and feeds the next step, as JoeyNMT's. With `--bfloat16` products are of bfloat16 numbers.
 """
 
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from unspool.models import encoder_decoder
 class Ours:
     """The model of a job, its batches, its training step and its search."""
 
-    def __init__(self, job: dict[str, Any], *, feeding: bool) -> None:
+    def __init__(self, job: dict[str, Any], *, feeding: bool, bfloat16: bool = False) -> None:
         torch.manual_seed(job["seed"])
         self.job, self.feeding = job, feeding
+        self.products = partial(torch.autocast, "cpu", torch.bfloat16, enabled=bfloat16)
         self.source = {symbol: i for i, symbol in enumerate(job["source_symbols"], start=3)}
         self.target = {symbol: i for i, symbol in enumerate(job["target_symbols"], start=3)}
         sizes = job["sizes"]
@@ -54,7 +56,8 @@ class Ours:
 
     def step(self, source: Ragged, target: Ragged) -> float:
         self.model.train()
-        loss = self.model.loss(source, target) / source.batch_size
+        with self.products():
+            loss = self.model.loss(source, target) / source.batch_size
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
@@ -93,19 +96,21 @@ class Ours:
 
     @torch.no_grad()
     def search(self, source: Ragged, beam: int) -> list[tuple[list[int], bool]]:
-        encoded, longest = self.model.encode(source), self.job["longest"] - 1  # the end symbol is not counted here
-        if beam == 1:
-            found = greedy(self.model, encoded, max_length=longest)
-        else:
-            alpha = self.job["alpha"]
-            best = beam_search(self.model, encoded, size=beam, max_length=longest, length_penalty=alpha)
-            found = [hypotheses[0] for hypotheses in best]
+        longest = self.job["longest"] - 1  # the end symbol is not counted here
+        with self.products():
+            encoded = self.model.encode(source)
+            if beam == 1:
+                found = greedy(self.model, encoded, max_length=longest)
+            else:
+                alpha = self.job["alpha"]
+                best = beam_search(self.model, encoded, size=beam, max_length=longest, length_penalty=alpha)
+                found = [hypotheses[0] for hypotheses in best]
         return [(hypothesis.tokens.tolist(), hypothesis.complete) for hypothesis in found]
 
 
-def figures(job: dict[str, Any], weights: Path, *, feeding: bool) -> dict[str, Any]:
+def figures(job: dict[str, Any], weights: Path, *, feeding: bool, bfloat16: bool = False) -> dict[str, Any]:
     """One round of ours."""
-    return joeynmt_peer.figures(job, weights, lambda job: Ours(job, feeding=feeding))
+    return joeynmt_peer.figures(job, weights, lambda job: Ours(job, feeding=feeding, bfloat16=bfloat16))
 
 
 def main() -> None:
@@ -113,9 +118,10 @@ def main() -> None:
     parser.add_argument("--job", type=Path, required=True, help="written by joeynmt_speed.py")
     parser.add_argument("--weights", type=Path, required=True, help="learnt and saved here if the file is not there")
     parser.add_argument("--feeding", action="store_true", help="additive attention that feeds the next step")
+    parser.add_argument("--bfloat16", action="store_true", help="products of bfloat16 numbers")
     options = parser.parse_args()
     job = json.loads(options.job.read_text(encoding="utf-8"))
-    print(json.dumps(figures(job, options.weights, feeding=options.feeding)))
+    print(json.dumps(figures(job, options.weights, feeding=options.feeding, bfloat16=options.bfloat16)))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,11 @@ from typing import Any
 from timing import table
 
 PEER = "JoeyNMT 2.3, additive, feeding"
-OURS = {"ours, default attention": False, "ours, additive, feeding": True}
+OURS = {
+    "ours, default attention": [],
+    "ours, default attention, bfloat16": ["--bfloat16"],
+    "ours, additive, feeding": ["--feeding"],
+}
 Pair = tuple[list[str], list[str]]
 
 
@@ -98,9 +102,8 @@ def rounds_of(job: dict[str, Any], options: argparse.Namespace, folder: Path) ->
             weights = folder / f"{name}-peer.pt"
             found.setdefault(PEER, []).append(round_of(options.peer_python, "joeynmt_peer.py", path, weights))
         if options.only != "peer":
-            for contender, feeding in OURS.items():
-                weights = folder / f"{name}-{'feeding' if feeding else 'default'}.pt"
-                more = ["--feeding"] if feeding else []
+            for contender, more in OURS.items():
+                weights = folder / f"{name}-{'feeding' if '--feeding' in more else 'default'}.pt"
                 mine = round_of(sys.executable, "joeynmt_ours.py", path, weights, *more)
                 found.setdefault(contender, []).append(mine)
     return found

@@ -15,7 +15,7 @@ from native.naive import answers, assert_close, batch, expected, on, without_nat
 from unspool import cells, engine, unroll
 from unspool.cells import GatedCell, HiddenState
 from unspool.engine import native
-from unspool.engine.native import compiler
+from unspool.engine.native import compiler, forms
 from unspool.errors import EngineError, EngineWarning
 
 pytestmark = without_native
@@ -39,9 +39,15 @@ torch.testing.assert_close(run("native"), right)
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "_said", set())
+    monkeypatch.setattr(forms, "_said", set())
     compiler._say_once.cache_clear()
+    forget()
+
+
+def forget() -> None:
+    """Find things as another process would."""
     compiler._loaded.cache_clear()
+    forms._of_cells_alike.clear()
 
 
 def elman(**options: Any) -> GatedCell:
@@ -74,7 +80,7 @@ def compilations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     script = f"echo once >> '{counted}'; for last; do :; done; sleep 0.5; cp '{made.library._name}' \"$last\""
     monkeypatch.setenv("CXX", str(program(tmp_path / "copying", script)))
     monkeypatch.setenv("UNSPOOL_CACHE", str(tmp_path / "cache"))
-    compiler._loaded.cache_clear()
+    forget()
     return lambda: len(counted.read_text().splitlines())
 
 
@@ -119,7 +125,7 @@ def test_a_compiler_that_fails_is_named_once_with_what_it_said(tmp_path: Path, m
 def test_a_cell_is_compiled_once_for_all(compilations: Callable[[], int]) -> None:
     for _ in range(2):
         check(elman(), "native")
-        compiler._loaded.cache_clear()  # as another process would find it
+        forget()
     assert compilations() == 1
 
 
@@ -135,6 +141,7 @@ def test_where_the_cache_can_not_be_written_cells_are_compiled_for_this_process_
     assert "UNSPOOL_CACHE" in str(warning.message)
     check(elman(), "native")
     assert compilations() == 1
+    forms._of_cells_alike.clear()
     monkeypatch.setenv("UNSPOOL_CXXFLAGS", "-DANOTHER")
     check(elman(), "native")
     assert compilations() == 2
@@ -153,7 +160,7 @@ def test_a_damaged_library_is_noticed_and_compiled_again(
         library.unlink()  # another file of its name: the one that is loaded stays as it is
     if damage in ("truncated", "garbage", "empty"):
         library.write_bytes({"truncated": whole[: len(whole) // 2], "garbage": b"no library", "empty": b""}[damage])
-    compiler._loaded.cache_clear()
+    forget()
     check(elman(), "native")
     assert compilations() == 2
     assert library.read_bytes() == whole

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import operator
-import warnings
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,20 +15,13 @@ from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
-from unspool.engine.native.compiler import NoCompiler, find_compiler, has_halves
-from unspool.engine.native.emit import program
+from unspool.engine.native.compiler import has_halves
+from unspool.engine.native.forms import compiled, dtype_of
 from unspool.engine.native.library import name_of, recurrence
 from unspool.engine.native.operators import Batch, Native, Recurrence
 from unspool.engine.native.stepper import NativeStepper
-from unspool.engine.trace import Unknown, trace
-from unspool.errors import EngineWarning
 from unspool.ragged import Ragged
 from unspool.state import State
-
-_made: weakref.WeakKeyDictionary[GatedCell, dict[Any, Native | str]] = weakref.WeakKeyDictionary()
-_said: set[Any] = set()
-_PLAIN = (bool, int, float, str, type(None))
-
 
 _recomputing: ContextVar[bool] = ContextVar("unspool native recomputing", default=False)
 
@@ -63,65 +53,11 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     cast = torch_kernels.autocast_dtype(inputs.device)
     if cast is not None and not (cast == torch.bfloat16 and has_halves()):
         return f"it has no products in {cast} on this processor"
-    dtype = _dtype(cell)
+    dtype = dtype_of(cell)
     if dtype not in (torch.float32, torch.float64) or (cast is None and inputs.values.dtype != dtype):
         return f"it computes in float32 or float64, inputs and weights alike, not {inputs.values.dtype} and {dtype}"
     made = compiled(cell)
     return made if isinstance(made, str) else None
-
-
-def compiled(cell: GatedCell) -> Native | str:
-    """The native form of a cell, or why there is none; what is news to the user is said once."""
-    forms = _made.setdefault(cell, {})
-    key = (
-        type(cell).update,
-        _dtype(cell),
-        tuple(cell.widths.items()),
-        halves := _in_halves(cell),
-        *_what_an_update_may_ask(cell),
-    )
-    if key not in forms:
-        try:
-            forms[key] = _compile(cell, halves)
-        except Unknown as error:
-            forms[key] = str(error)
-            _say_once((type(cell), str(error)), f"`{cell}` runs on a slower engine: {error}")
-        except NoCompiler as error:
-            forms[key] = str(error)
-            _say_once(str(error), f"recurrences run on slower engines than they could: {error}")
-    return forms[key]
-
-
-def _say_once(news: Any, text: str) -> None:
-    if news not in _said:
-        _said.add(news)
-        warnings.warn(text, EngineWarning, stacklevel=4)
-
-
-def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
-    """What a trace holds fast: plain attributes, and which tensors are parameters."""
-    for module in cell.modules():
-        yield tuple([item for item in vars(module).items() if isinstance(item[1], _PLAIN)])
-        yield tuple(module._parameters), tuple(module._buffers)
-
-
-def _dtype(cell: GatedCell) -> torch.dtype:
-    """Of its weights, without computing one that is under a parametrisation."""
-    weight = cell._parameters.get("weight_input")
-    return next(cell.parameters()).dtype if weight is None else weight.dtype
-
-
-def _in_halves(cell: GatedCell) -> bool:
-    return _dtype(cell) == torch.float32 and torch_kernels.autocast_dtype(torch.device("cpu")) is not None
-
-
-def _compile(cell: GatedCell, halves: bool) -> Native:
-    find_compiler()  # before what takes longer
-    graph = trace(cell)
-    shapes = {name: tuple(tensor.shape) for name, tensor in (*cell.named_parameters(), *cell.named_buffers())}
-    shapes |= {WEIGHT_HIDDEN: (graph.hidden_gates, graph.widths[0]), BIAS_HIDDEN: (graph.hidden_gates,)}
-    made = program(graph, shapes)
-    return Native(made, _dtype(cell), graph.widths, graph.gates, graph.hidden_gates, halves)
 
 
 def _tensor(cell: GatedCell, name: str) -> Tensor:
