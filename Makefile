@@ -15,7 +15,8 @@ setup: .venv/ready  ## Make the environment, with the versions that were tested
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-SMALL := model.encoder.num_layers=1 model.decoder.num_layers=1 model.decoder.upper_layers=0
+SMALL := model.encoder.num_layers=1 model.decoder.num_layers=1 model.decoder.upper_layers=0 model.encoder.cell=GRU model.decoder.cell=GRU \
+	model.encoder.dropout=0.1 model.decoder.dropout=0.1 model.output_dropout=0.1
 DEMO := $(SMALL) train.minutes=4.5 train.epochs=null train.averaging.decay=0.99
 
 demo: runs/demo/model.safetensors  ## Train a network for less than 5 minutes that pronounces words it has never seen

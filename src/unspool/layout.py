@@ -2,10 +2,32 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+
+if TYPE_CHECKING:  # to a type checker it is the property it extends
+    table = cached_property
+else:
+
+    class table(cached_property):  # noqa: N801, lower case as a decorator
+        """A cached property made outside of inference mode and of transforms such as `torch.func.grad`.
+
+        The tables of a batch outlive the block in which it is first used; a tensor made inside could not be used after it.
+        """
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            inside = not torch.compiler.is_compiling() and (
+                torch.is_inference_mode_enabled() or peek_interpreter_stack() is not None
+            )
+            if instance is None or not inside or self.attrname in vars(instance):
+                return super().__get__(instance, owner)
+            with torch.inference_mode(False), temporarily_clear_interpreter_stack():
+                return super().__get__(instance, owner)
 
 
 class Layout:
@@ -22,57 +44,57 @@ class Layout:
         self.lengths = lengths
         self._made: dict[Any, Any] = {}
 
-    @cached_property
+    @table
     def batch_size(self) -> int:
         return len(self.lengths)
 
-    @cached_property
+    @table
     def total(self) -> int:
         """The number of steps of all sequences together."""
         return int(self.lengths.sum())
 
-    @cached_property
+    @table
     def max_length(self) -> int:
         return int(self.lengths.max()) if self.batch_size else 0
 
-    @cached_property
+    @table
     def offsets(self) -> Tensor:
         """(batch + 1,): sequence `i` holds the rows `offsets[i]` to `offsets[i + 1]` of the values."""
         return torch.cat([self.lengths.new_zeros(1), self.lengths.cumsum(0)])
 
-    @cached_property
+    @table
     def rows(self) -> Tensor:
         """(total,): the sequence that each step belongs to."""
         return torch.repeat_interleave(torch.arange(self.batch_size), self.lengths)
 
-    @cached_property
+    @table
     def steps(self) -> Tensor:
         """(total,): the time of each step within its sequence, from 0."""
         return torch.arange(self.total) - self.offsets[self.rows]
 
-    @cached_property
+    @table
     def reversal(self) -> Tensor:
         """(total,): an index that turns each sequence round; its own inverse."""
         return (self.offsets[:-1] + self.offsets[1:] - 1)[self.rows] - torch.arange(self.total)
 
-    @cached_property
+    @table
     def order(self) -> Tensor:
         """(batch,): the sequences from the longest to the shortest, ties in their order."""
         return self.lengths.sort(descending=True, stable=True).indices
 
-    @cached_property
+    @table
     def rank(self) -> Tensor:
         """(batch,): the place of each sequence in `order`."""
         return inverse(self.order)
 
-    @cached_property
+    @table
     def running(self) -> list[int]:
         """How many sequences have a step at time 0, 1, …: `PackedSequence` calls these `batch_sizes`."""
         ending = torch.bincount(self.lengths, minlength=self.max_length + 1)
         counts: list[int] = (self.batch_size - ending.cumsum(0))[: self.max_length].tolist()
         return counts
 
-    @cached_property
+    @table
     def time_major(self) -> Tensor:
         """(total,): an index into the values that reads them time by time, the sequences of a time in `order`."""
         running = torch.tensor(self.running, dtype=torch.int64)
@@ -80,7 +102,7 @@ class Layout:
         places = torch.arange(self.total) - (running.cumsum(0) - running)[times]
         return self.offsets[self.order[places]] + times
 
-    @cached_property
+    @table
     def sequence_major(self) -> Tensor:
         """(total,): the inverse of `time_major`."""
         return inverse(self.time_major)

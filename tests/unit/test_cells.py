@@ -56,6 +56,7 @@ def test_states_begin_at_zero_where_and_as_the_weights_are() -> None:
     assert (asked.hidden.device.type, asked.hidden.dtype) == ("meta", torch.float64)
 
 
+@pytest.mark.filterwarnings("ignore:.* runs on a slower engine")
 def test_gates_may_differ_in_width_and_some_may_see_no_hidden_state() -> None:
     class Odd(GatedCell):
         gates = ("one", "other")

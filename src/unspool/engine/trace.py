@@ -75,27 +75,15 @@ def trace(cell: GatedCell) -> StepGraph:
 def _decompositions() -> dict[Any, Any]:
     """How PyTorch writes what the graph does not know in what it knows."""
     aten = torch.ops.aten
-    more = (
-        "elu",
-        "gelu",
-        "silu",
-        "hardtanh",
-        "leaky_relu",
-        "softplus",
-        "celu",
-        "selu",
-        "mish",
-        "hardsigmoid",
-        "hardswish",
-    )
+    more = ("elu", "gelu", "silu", "hardtanh", "leaky_relu", "softplus", "celu", "selu", "mish", "hardswish")
     activations = [getattr(aten, name) for name in more]
     known = {
         **core_aten_decompositions(),
         **get_decompositions([*activations, aten.addmm, aten.std, aten.linalg_vector_norm]),
     }
-    return {
-        op: how for op, how in known.items() if op not in (aten.select_backward.default, aten.select_scatter.default)
-    }
+    # `select` is better taken as a slice; the gradient of PyTorch's own hardsigmoid has a sixth rounded to float32.
+    others = {aten.select_backward, aten.select_scatter, aten.hardsigmoid, aten.hardsigmoid_backward}
+    return {op: how for op, how in known.items() if op.overloadpacket not in others}
 
 
 class _Update(nn.Module):

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
 from torch._subclasses.fake_tensor import is_fake
 
 from unspool.cells.base import Cell
@@ -50,6 +51,8 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
         return f"`{kind.__name__}` has projections or a step of its own"
     if inputs.device.type != "cpu":
         return "it runs on the CPU only"
+    if peek_interpreter_stack() is not None:
+        return "it does not run inside of transforms such as `torch.func.grad`"
     cast = torch_kernels.autocast_dtype(inputs.device)
     if cast is not None and not (cast == torch.bfloat16 and has_halves()):
         return f"it has no products in {cast} on this processor"
