@@ -9,7 +9,6 @@ from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
-
 if TYPE_CHECKING:  # to a type checker it is the property it extends
     table = cached_property
 else:
@@ -17,7 +16,8 @@ else:
     class table(cached_property):  # noqa: N801, lower case as a decorator
         """A cached property made outside of inference mode and of transforms such as `torch.func.grad`.
 
-        The tables of a batch outlive the block in which it is first used; a tensor made inside could not be used after it.
+        The tables of a batch outlive the block in which it is first used, and a tensor made inside could not be used
+        after it.
         """
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
