@@ -1,11 +1,16 @@
 """One thread a process: tests run side by side, and two threads each would wait for one another's cores."""
 
+import os
+
 import pytest
 import torch
 
 from unspool.engine.native import compiler
 
 torch.set_num_threads(1)
+
+# Hundreds of cells are compiled: in half the time. What is compiled as for users is tested too, see `as_for_users`.
+os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O2")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -44,6 +44,7 @@ from torch import nn
 
 from unspool import Ragged, cells, engine, unroll
 from unspool.cells import GatedCell
+from unspool.engine.native import forms
 from unspool.errors import EngineError
 
 pytestmark = [rowless_variance, declining_aloud]
@@ -101,6 +102,14 @@ def test_values_and_gradients_equal_the_plain_python_loop(name: str, ran: str) -
     check_batches(name, torch.float64, ran)
 
 
+@pytest.fixture
+def as_for_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells are compiled anew, with no other flags than the project's own."""
+    monkeypatch.delenv("UNSPOOL_CXXFLAGS")
+    monkeypatch.setattr(forms, "_of_cells_alike", {})
+
+
+@pytest.mark.usefixtures("as_for_users")
 @every_case
 def test_values_and_gradients_in_float32_equal_the_plain_python_loop(name: str, ran: str) -> None:
     check_batches(name, torch.float32, ran)

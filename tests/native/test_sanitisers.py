@@ -14,13 +14,15 @@ pytestmark = without_native
 
 FLAGS = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 
-# Widths that fill no vector, alone and side by side; rows that fill no tile; a layer norm; a matrix of its own.
+# Widths that fill no vector, alone and side by side; rows that fill no tile; a layer norm, wide enough that threads
+# share a step where there is one row; a matrix of its own; both directions at once.
 RUN = """
 import torch
 from unspool import Ragged, cells, engine, unroll
+from unspool.layers import Bidirectional
 for make, dtype in (
     (lambda: cells.LSTM(3, 19), torch.float32),
-    (lambda: cells.LayerNormLSTM(5, 7), torch.float64),
+    (lambda: cells.LayerNormLSTM(5, 103), torch.float64),
     (lambda: cells.ResetBeforeGRU(1, 33), torch.float32),
 ):
     cell = make().to(dtype)
@@ -32,6 +34,9 @@ for make, dtype in (
         (outputs.values.sum() + sum(leaf.sum() for leaf in final)).backward()
         with torch.no_grad(), engine.using("native"):
             unroll(cell, inputs)
+            both = Bidirectional(cell, make().to(dtype))
+        with engine.using("native"):
+            both(inputs).outputs.values.sum().backward()
 print("all clean")
 """
 

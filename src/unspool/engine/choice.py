@@ -133,6 +133,19 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
         return ENGINES[name].run(cell, inputs, state)
 
 
+def run_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> tuple[Ragged, Any] | None:
+    """One cell from the beginning and one from the end at once, where an engine can: outputs side by side and both
+    final states. None where it can't, and the two run one after the other."""
+    if inputs.layout.total == 0 or {choose(ahead, inputs), choose(back, inputs)} != {"native"}:
+        return None
+    with parametrize.cached():
+        if native.refusal_of_both(ahead, back, inputs) is not None:
+            return None
+        record("native")
+        record("native")
+        return native.run_both(ahead, back, inputs, states)
+
+
 def _no_step(cell: Cell, inputs: Ragged, state: State) -> Ragged:
     """The outputs of no step at all, still a function of the weights: a rank without work takes part in `backward`."""
     return inputs.with_values(empty_like_step(cell, cell.project_input(inputs.values), select(state, slice(0, 0))))

@@ -10,7 +10,7 @@ from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
 from unspool.state import State, exportable
-from unspool.unrolling import Unrolled, unroll
+from unspool.unrolling import Unrolled, unroll, unroll_both
 
 
 @exportable
@@ -57,6 +57,10 @@ class Bidirectional(nn.Module):
             Unrolled: outputs of both widths together, final states as `BothStates`.
         """
         before = state or BothStates(None, None)
+        if isinstance(inputs, Ragged):
+            both = unroll_both(self.forward_cell, self.backward_cell, inputs, tuple(before))
+            if both is not None:
+                return Unrolled(both.outputs, BothStates(*both.final))
         ahead, end = unroll(self.forward_cell, inputs, before.forward)
         back, beginning = unroll(self.backward_cell, inputs.reversed(), before.backward)
         axis = 1 if isinstance(inputs, Ragged) else 2

@@ -10,6 +10,7 @@ from unspool.errors import BatchError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
 from unspool.state import State, check_batch_size, exportable, leaves
+from unspool.unrolling import dynamic
 from unspool.unrolling.dynamic import unroll_dynamic
 from unspool.unrolling.pieces import Each, unroll_pieces
 from unspool.unrolling.static import unroll_static
@@ -66,16 +67,40 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
         >>> torch.equal(outputs.last(), final.hidden)
         True
     """
-    _check(cell, inputs)
-    if state is None:
-        state = cell.initial_state_for(inputs)
-    _check_state(cell, inputs, state)
+    state = _checked(cell, inputs, state)
     whole: Any = unroll_dynamic if isinstance(inputs, Ragged) else unroll_static
     if isinstance(inputs, Ragged) and torch.compiler.is_compiling():
         whole = torch.compiler.disable(unroll_dynamic, reason="its steps depend on the lengths")
     if each is None:
         return Unrolled(*whole(cell, inputs, state))
     return Unrolled(*unroll_pieces(whole, cell, inputs, state, each))
+
+
+def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> Unrolled | None:
+    """`unroll` of one cell from the beginning and one from the end, where an engine runs both at once.
+
+    Args:
+        ahead, back: the cells; the second reads each sequence from its end.
+        inputs: sequences of steps that both take.
+        states: where each starts, or None.
+
+    Returns:
+        Their outputs side by side, step for step, and both final states; None where each must be unrolled by itself.
+    """
+    states = (_checked(ahead, inputs, states[0]), _checked(back, inputs, states[1]))
+    if torch.compiler.is_compiling():
+        return None
+    found = dynamic.unroll_both(ahead, back, inputs, states)
+    return None if found is None else Unrolled(*found)
+
+
+def _checked(cell: Cell, inputs: Ragged | Padded, state: State) -> State:
+    """The state to start from, after all checks."""
+    _check(cell, inputs)
+    if state is None:
+        state = cell.initial_state_for(inputs)
+    _check_state(cell, inputs, state)
+    return state
 
 
 def _check(cell: Cell, inputs: Ragged | Padded) -> None:

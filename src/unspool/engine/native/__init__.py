@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
 from unspool.engine.native.compiler import has_halves
 from unspool.engine.native.forms import compiled, dtype_of
 from unspool.engine.native.library import name_of, recurrence
-from unspool.engine.native.operators import Batch, Native, Recurrence
+from unspool.engine.native.operators import Batch, Native, Recurrence, Run, forward
 from unspool.engine.native.stepper import NativeStepper
 from unspool.ragged import Ragged
 from unspool.state import State
@@ -76,28 +77,69 @@ def _tensor(cell: GatedCell, name: str) -> Tensor:
 def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     """All steps in native code."""
     assert isinstance(cell, GatedCell)
-    native = compiled(cell)
+    outputs, (final,) = _run(inputs, [(cell, state, False)])
+    return outputs, final
+
+
+def run_both(
+    ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]
+) -> tuple[Ragged, tuple[State, State]]:
+    """One cell from the beginning and one from the end, at once; their outputs side by side."""
+    assert isinstance(ahead, GatedCell)
+    assert isinstance(back, GatedCell)
+    outputs, final = _run(inputs, [(ahead, states[0], False), (back, states[1], True)])
+    return outputs, (final[0], final[1])
+
+
+def refusal_of_both(ahead: Cell, back: Cell, inputs: Ragged) -> str | None:
+    """Why this engine can't run two cells at once that it can run one by one, or None."""
+    if is_fake(inputs.values):
+        return "its operators for tracing take one cell"
+    assert isinstance(ahead, GatedCell)
+    assert isinstance(back, GatedCell)
+    return None if compiled(ahead) is compiled(back) else "they are different cells"
+
+
+def _run(inputs: Ragged, cells: Sequence[tuple[GatedCell, State, bool]]) -> tuple[Ragged, list[State]]:
+    """Cells of one compiled form, each with its state and whether it reads from the end."""
+    native = compiled(cells[0][0])
     assert isinstance(native, Native)
-    layout = inputs.layout
-    batch = Batch(layout.offsets, layout.order, layout.total, False)
-    parameters = [_tensor(cell, name) for name in native.program.parameters]
-    weights: list[Tensor | None] = [cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden]
-    dtype = native.dtype
-    initial = [leaf.to(dtype).contiguous() for leaf in state]
-    keep, values = not _recomputing.get(), inputs.values.to(dtype).contiguous()
-    weights = [None if weight is None else weight.contiguous() for weight in weights]
-    parameters = [parameter.to(dtype).contiguous() for parameter in parameters]
-    if is_fake(values):
-        there = [weight is not None for weight in weights]
-        held = [weight for weight in weights if weight is not None]
+    layout, dtype, keep = inputs.layout, native.dtype, not _recomputing.get()
+    batch = Batch(layout.offsets, layout.order, layout.total)
+    runs = [_run_of(cell, native, state, backward_in_time) for cell, state, backward_in_time in cells]
+    x = _as(inputs.values, dtype)
+    if is_fake(x):
+        (run,) = runs
+        there = [weight is not None for weight in run.weights]
+        held = [weight for weight in run.weights if weight is not None]
         outputs, *rest = recurrence(
-            name_of(native), values, held, there, parameters, initial, batch.offsets, batch.order, keep
+            name_of(native), x, held, there, run.parameters, run.initial, batch.offsets, batch.order, keep
         )
-        return inputs.with_values(outputs), cell.State(*rest[: len(initial)])
-    outputs, *final = Recurrence.apply(  # type: ignore[no-untyped-call]
-        native, batch, keep, len(parameters), values, *weights, *parameters, *initial
+        leaves = rest[: len(run.initial)]
+    elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for run in runs for t in [x, *run.tensors]):
+        kinds = [(run.reversed, len(run.parameters)) for run in runs]
+        tensors = [tensor for run in runs for tensor in run.tensors]
+        outputs, *leaves = Recurrence.apply(native, batch, keep, kinds, x, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        outputs, steps = forward(native, batch, x, runs, training=False, keep=keep)
+        leaves = [leaf for left in steps for leaf in left.final]
+    found = iter(leaves)
+    final = [cell.State(*islice(found, len(native.widths))) for cell, _, _ in cells]
+    return inputs.with_values(outputs), final
+
+
+def _run_of(cell: GatedCell, native: Native, state: State, backward_in_time: bool) -> Run:
+    weights: list[Tensor | None] = [cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden]
+    return Run(
+        [None if weight is None else weight.contiguous() for weight in weights],
+        [_as(_tensor(cell, name), native.dtype) for name in native.program.parameters],
+        [_as(leaf, native.dtype) for leaf in state],
+        backward_in_time,
     )
-    return inputs.with_values(outputs), cell.State(*final)
+
+
+def _as(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype).contiguous()
 
 
 def stepper(cell: Cell, batch_size: int) -> NativeStepper | None:

@@ -18,7 +18,7 @@ import torch
 from unspool import cache
 from unspool.errors import DataError, EngineError, EngineWarning
 
-HEADERS = ("vectors.hpp", "products.hpp", "recurrence.hpp")
+HEADERS = ("vectors.hpp", "products.hpp", "teams.hpp", "recurrence.hpp")
 
 # Symbols stay inside a library: what is inline in one would else stand for its namesake in the next.
 _FLAGS = (

@@ -127,6 +127,7 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     }
     lines = [
         '#include "products.hpp"',
+        '#include "teams.hpp"',
         "struct Cell {",
         *(f"  static constexpr int64_t {name} = {value};" for name, value in constants.items()),
         f"  static constexpr int64_t WIDTHS[] = {{{', '.join(map(str, graph.widths))}}};",
@@ -294,8 +295,12 @@ class _Step:
         for loop in self.plan.loops:
             for node in loop.reductions:
                 self._reduced[node] = len(self._reduced)
+        self._contributions: dict[Node, int] = {}
         for index, loop in enumerate(self.plan.loops):
             self._group(index, loop)
+            for node in loop.reductions:
+                self._contributions[node] = self.scratch
+                self.scratch += ROWS * self._padded(loop.width)
 
     def _padded(self, width: int) -> int:
         return -(-width // 16) * 16
@@ -345,7 +350,7 @@ class _Step:
         tape = "template <bool TAPED> " if self.name == "forward" else ""
         signature = (
             "const Operand* packed, const T* const* parameters, const T* const (*in)[R], T* const (*out)[R], int rows, "
-            "T* scratch"
+            "T* scratch, const Team& team"
         )
         lines = [f"  {tape}static void {self.name}({signature}) {{"]
         if self._reduced:
@@ -377,17 +382,18 @@ class _Step:
         lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
         lines += ["    constexpr bool FULL = decltype(full)::value;"]
         lines += ["    " + line for line in _Body(self, loop, wide).lines()]
-        lines += ["  };", f"  for (int j = 0, p = 0; j < {loop.width}; j += {wide} * V, ++p) {{"]
+        lines += ["  };", f"  const auto [first, last] = team.part(({loop.width} + {wide} * V - 1) / ({wide} * V));"]
         if not groups:  # row by row, so that what is read and written lies in a line
             return [
-                *lines[: lines.index(next(line for line in lines if line.startswith("  };"))) + 1],
+                *lines,
                 "  for (int r = 0; r < rows; ++r) {",
-                "    int j = 0;",
-                f"    for (; j + V <= {loop.width}; j += V) body(std::true_type{{}}, r, j, V, 0);",
-                f"    if (j < {loop.width}) body(std::false_type{{}}, r, j, {loop.width} - j, 0);",
+                f"    int j = first * V, stop = last * V < {loop.width} ? last * V : {loop.width};",
+                "    for (; j + V <= stop; j += V) body(std::true_type{}, r, j, V, 0);",
+                "    if (j < stop) body(std::false_type{}, r, j, stop - j, 0);",
                 "  }",
                 *self._close(loop),
             ]
+        lines.append(f"  for (int p = first, j = first * {wide} * V; p < last; j += {wide} * V, ++p) {{")
         body = _Body(self, loop, wide)
         body.lines()
         if body.far:
@@ -417,7 +423,14 @@ class _Step:
         return [*lines, *self._close(loop)]
 
     def _close(self, loop: Loop) -> list[str]:
-        lines = []
+        lines = ["  team.wait();"]
+        for node in loop.reductions:
+            part, one = f"part{self._reduced[node]}[r]", f"load({self.contribution(node)} + j)"
+            sum_up = f"{part} + {one}" if node.op == "sum" else f"vmax({part}, {one})"
+            lines.append(
+                f"  for (int r = 0; team.size > 1 && r < rows; ++r) for (int j = 0; j < {loop.width}; j += V) "
+                f"{part} = {sum_up};"
+            )
         for node in loop.reductions:
             number, close = self._reduced[node], "total" if node.op == "sum" else "greatest"
             lines.append(f"  for (int r = 0; r < rows; ++r) reduced[{number}][r] = {close}(part{number}[r]);")
@@ -445,6 +458,11 @@ class _Step:
             return f"scratch + {self._kept[place.name]} + {row} * {width} + {place.offset}"
         return f"out[{self.destinations.index(place.name)}][{row}] + {place.offset}"
 
+    def contribution(self, node: Node) -> str:
+        """Where the vectors that a reduction takes are kept, for a team to take them in their order."""
+        width = self._padded(node.args[0].width)
+        return f"scratch + {self._contributions[node]} + r * {width}"
+
     def parameter(self, name: str) -> str:
         return f"parameters[{self.parameters.index(name)}]"
 
@@ -464,11 +482,13 @@ class _Body:
     def lines(self) -> list[str]:
         for node in self.loop.reductions:
             row, number = self._value(node.args[0], 0), self.step.reduced(node)
-            if node.op == "sum":
-                self.text.append(f"part{number}[r] += only<FULL>({row}, n, 0);")
-            else:
-                bounded = f"only<FULL>({row}, n, -std::numeric_limits<T>::infinity())"
-                self.text.append(f"part{number}[r] = vmax(part{number}[r], {bounded});")
+            part, neutral = f"part{number}[r]", "0" if node.op == "sum" else "-std::numeric_limits<T>::infinity()"
+            taken = f"{part} + one{number}" if node.op == "sum" else f"vmax({part}, one{number})"
+            self.text += [
+                f"const vec one{number} = settled(only<FULL>({row}, n, {neutral}));",
+                f"if (team.size > 1) store({self.step.contribution(node)} + j, one{number});",
+                f"else {part} = {taken};",
+            ]
         for node, place in self.loop.stores:
             if place.accumulate and node.op == "constant" and node.data == 0.0:
                 continue

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unspool.engine.native.operators import Batch, Native, Steps, backward, forward
+from unspool.engine.native.operators import Batch, Native, Run, Steps, backward, forward
 
 _known: dict[str, Native] = {}
 
@@ -42,8 +42,8 @@ def recurrence(
     `there` says which of `weight_input`, `bias_input`, `weight_hidden` and `bias_hidden` the `weights` are.
     """
     native = _known[cell]
-    batch = Batch(offsets, order, len(x), False)
-    steps = forward(native, batch, x, _placed(weights, there), parameters, initial, training=True, keep=keep)
+    run = Run(_placed(weights, there), parameters, initial)
+    _, (steps,) = forward(native, Batch(offsets, order, len(x)), x, [run], training=True, keep=keep)
     rest = (steps.tape, steps.from_input)
     return [*_present(steps.fields[:1]), *steps.final, *_present(steps.fields[1:]), *_present(rest, like=x)]
 
@@ -107,9 +107,9 @@ def recurrence_backward(
     fields, (tape, from_input) = saved[:-2], saved[-2:]
     kept = tape.dim() > 1
     steps = Steps([*fields], [], tape if kept else None, from_input if from_input.dim() > 1 else None)
-    needs = [True] * (5 + len(parameters))
-    batch = Batch(offsets, order, len(x), False)
-    found = backward(native, batch, x, _placed(weights, there), parameters, initial, steps, given, to_final, needs)
+    needs = [True] * (5 + len(parameters) + len(initial))
+    run = Run(_placed(weights, there), parameters, initial)
+    found = backward(native, Batch(offsets, order, len(x)), x, [run], [steps], given, to_final, needs)
     rest = found[5 : 5 + len(parameters)]
     return [
         *(tensor for tensor in found[:5] if tensor is not None),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import itertools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +20,7 @@ from unspool.engine.native.emit import Program
 from unspool.errors import EngineError
 
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
-_LONGS = ("batch", "total", "input", "threads", "reversed", "output_stride", "given_stride")
+_LONGS = ("batch", "total", "input", "threads", "reversed", "adds", "output_stride", "given_stride")
 _POINTERS = (
     *("offsets", "order", "x", "weight_input", "bias_input", "parameters", "from_input", "initial", "fields", "final"),
     *("tape", "given", "to_final", "to_x", "to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden"),
@@ -30,6 +32,12 @@ class Call(ctypes.Structure):
     """`Call` of recurrence.hpp."""
 
     _fields_ = [*((name, ctypes.c_int64) for name in _LONGS), *((name, ctypes.c_void_p) for name in _POINTERS)]
+
+
+@functools.cache
+def _array(kind: Any, count: int) -> Any:
+    """The type of an array: ctypes makes a new one each time it is asked, which costs more than a short call."""
+    return kind * count
 
 
 _forked = False
@@ -104,19 +112,20 @@ class Native:
         """Working memory, (total, width); as wide as the gates if not said."""
         return _spaces.of(role, batch.total, self.gates if width is None else width, self.dtype)
 
-    def call(self, function: str, batch: Batch, **given: Any) -> None:
-        """Call into the library. Tensors go as pointers, lists of tensors as arrays of them."""
-        alive, fields = [], batch.sizes()
-        for name, value in given.items():
-            if isinstance(value, Tensor):
-                value = value.data_ptr()
-            elif isinstance(value, list):
-                pointers = (ctypes.c_void_p * max(len(value), 1))(*[None if v is None else v.data_ptr() for v in value])
-                alive.append(pointers)
-                value = ctypes.addressof(pointers)
-            fields[name] = value
-        call = Call(**fields)
-        if getattr(self.library, function)(ctypes.byref(call)):
+    def call(self, function: str, batch: Batch, *runs: dict[str, Any]) -> None:
+        """Call into the library, for several runs at once. Tensors go as pointers, lists of them as arrays of these."""
+        alive, common, calls = [], batch.sizes(), _array(Call, len(runs))()
+        for call, given in zip(calls, runs, strict=True):
+            for name, value in (*common.items(), *given.items()):
+                if isinstance(value, Tensor):
+                    value = value.data_ptr()
+                elif isinstance(value, list):
+                    pointers = [None if v is None else v.data_ptr() for v in value]
+                    array = _array(ctypes.c_void_p, max(len(value), 1))(*pointers)
+                    alive.append(array)
+                    value = ctypes.addressof(array)
+                setattr(call, name, value)
+        if getattr(self.library, function)(calls, ctypes.c_int64(len(runs))):
             raise MemoryError("not enough memory for a step of a recurrence")
 
 
@@ -127,17 +136,36 @@ class Batch:
     offsets: Tensor
     order: Tensor
     total: int
-    backward_in_time: bool
 
     def sizes(self) -> dict[str, Any]:
         return {
             "batch": len(self.order),
             "total": self.total,
             "threads": threads(),
-            "reversed": int(self.backward_in_time),
             "offsets": self.offsets.data_ptr(),
             "order": self.order.data_ptr(),
         }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell over the sequences, in one direction of time.
+
+    Fields:
+        weights: `weight_input`, `bias_input`, `weight_hidden`, `bias_hidden`, None where there is none.
+        parameters: of the program, in its order.
+        initial: the state, (batch, width) by field.
+        reversed: whether it reads from the end.
+    """
+
+    weights: Sequence[Tensor | None]
+    parameters: Sequence[Tensor]
+    initial: Sequence[Tensor]
+    reversed: bool = False
+
+    @property
+    def tensors(self) -> list[Tensor | None]:
+        return [*self.weights, *self.parameters, *self.initial]
 
 
 @dataclass(frozen=True)
@@ -150,140 +178,150 @@ class Steps:
     tape: Tensor | None
     from_input: Tensor | None
 
+    @property
+    def kept(self) -> list[Tensor | None]:
+        """What the gradient needs of it."""
+        return [*self.fields, self.tape, self.from_input]
+
 
 def forward(
-    native: Native,
-    batch: Batch,
-    x: Tensor,
-    weights: Sequence[Tensor | None],
-    parameters: Sequence[Tensor],
-    initial: Sequence[Tensor],
-    *,
-    training: bool,
-    keep: bool,
-) -> Steps:
-    """All steps of a cell.
+    native: Native, batch: Batch, x: Tensor, runs: Sequence[Run], *, training: bool, keep: bool
+) -> tuple[Tensor, list[Steps]]:
+    """All steps of a cell, or of several that have one compiled form.
 
     Args:
         native: the compiled cell.
         batch: the sequences.
         x: (total, input_size).
-        weights: `weight_input`, `bias_input`, `weight_hidden`, `bias_hidden`, None where there is none.
-        parameters: of the program, in its order.
-        initial: the state, (batch, width) by field.
+        runs: over these sequences, all at once.
         training: whether there will be a gradient.
         keep: whether to keep what the gradient needs, rather than compute it again.
+
+    Returns:
+        The outputs of all runs side by side, (total, width · runs), and what each leaves.
     """
-    size, program = len(batch.order), native.program
-    fields = [x.new_empty(batch.total, width) if training or k == 0 else None for k, width in enumerate(native.widths)]
-    final = [x.new_empty(size, width) for width in native.widths]
-    reads_again = training and program.needs_from_input and (keep or not program.tape)
-    from_input = x.new_empty(batch.total, native.gates) if reads_again else native.space("gates", batch)
-    tape = x.new_empty(batch.total, program.tape) if training and keep and program.tape else None
-    native.call(
-        "unspool_forward",
-        batch,
-        input=x.shape[1],
-        output_stride=native.widths[0],
-        x=x,
-        weight_input=weights[0],
-        bias_input=weights[1],
-        parameters=[*parameters],
-        from_input=from_input,
-        initial=[*initial],
-        fields=fields,
-        final=final,
-        tape=tape,
-    )
-    return Steps(fields, final, tape, from_input if reads_again else None)
+    size, program, width = len(batch.order), native.program, native.widths[0]
+    outputs = x.new_empty(batch.total, width * len(runs))
+    made, calls = [], []
+    for number, run in enumerate(runs):
+        own = outputs[:, number * width : (number + 1) * width] if len(runs) > 1 else outputs
+        fields = [own, *(x.new_empty(batch.total, rest) if training else None for rest in native.widths[1:])]
+        final = [x.new_empty(size, width) for width in native.widths]
+        reads_again = training and program.needs_from_input and (keep or not program.tape)
+        from_input = x.new_empty(batch.total, native.gates) if reads_again else native.space(f"gates {number}", batch)
+        tape = x.new_empty(batch.total, program.tape) if training and keep and program.tape else None
+        calls.append(
+            {
+                "input": x.shape[1],
+                "reversed": int(run.reversed),
+                "output_stride": width * len(runs),
+                "x": x,
+                "weight_input": run.weights[0],
+                "bias_input": run.weights[1],
+                "parameters": [*run.parameters],
+                "from_input": from_input,
+                "initial": [*run.initial],
+                "fields": fields,
+                "final": final,
+                "tape": tape,
+            }
+        )
+        made.append(Steps(fields, final, tape, from_input if reads_again else None))
+    native.call("unspool_forward", batch, *calls)
+    return outputs, made
 
 
 def backward(
     native: Native,
     batch: Batch,
     x: Tensor,
-    weights: Sequence[Tensor | None],
-    parameters: Sequence[Tensor],
-    initial: Sequence[Tensor],
-    steps: Steps,
+    runs: Sequence[Run],
+    steps: Sequence[Steps],
     given: Tensor | None,
     to_final: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
-    """The gradients of x, the weights, the parameters and the initial state, in this order; None where not needed.
+    """The gradients of x and, run by run, of the weights, the parameters and the initial state; None where not needed.
 
     Args:
         steps: what `forward` left.
         given: gradient of the outputs.
-        to_final: gradients of the final state.
+        to_final: gradients of the final states, run by run.
         needs: of what gradients are asked, in the order they come.
     """
-    program, size = native.program, len(batch.order)
-    from_input = steps.from_input
-    if program.tape and steps.tape is None:
-        from_input = native.space("gates", batch)
-    x_needs, weights_need, parameters_need = needs[0], needs[1:5], needs[5 : 5 + len(parameters)]
-    to_weights = [
-        torch.empty_like(weight) if weight is not None and need else None
-        for weight, need in zip(weights, weights_need, strict=True)
-    ]
-    to_initial = [x.new_empty(size, width) for width in native.widths]
-    to_input = native.space("to gates", batch)
-    to_hidden = to_input if program.one_gradient else native.space("to hidden gates", batch, native.hidden_gates)
-    given = x.new_zeros(1, native.widths[0]) if given is None else given.contiguous()
-    sums = x.new_zeros(size, program.sums)
-    taps = [x.new_empty(batch.total, width) for width in program.taps]
-    to_x = torch.empty_like(x) if x_needs else None
-    named = ("to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden")
-    native.call(
-        "unspool_backward",
-        batch,
-        input=x.shape[1],
-        output_stride=native.widths[0],
-        given_stride=given.stride(0) if len(given) == batch.total and batch.total > 1 else 0,
-        x=x,
-        weight_input=weights[0],
-        bias_input=weights[1],
-        parameters=[*parameters],
-        from_input=from_input,
-        initial=[*initial],
-        fields=steps.fields,
-        tape=steps.tape,
-        given=given,
-        to_final=[
-            x.new_zeros(size, width) if gradient is None else gradient.contiguous()
-            for gradient, width in zip(to_final, native.widths, strict=True)
-        ],
-        to_x=to_x,
-        **dict(zip(named, to_weights, strict=True)),
-        to_input=to_input,
-        to_hidden=to_hidden,
-        to_initial=to_initial,
-        sums=sums,
-        taps=taps,
-    )
-    return [
-        to_x,
-        *to_weights,
-        *_of_parameters(native, parameters, parameters_need, sums, taps, batch.total),
-        *to_initial,
-    ]
+    program, size, width = native.program, len(batch.order), native.widths[0]
+    given = x.new_zeros(1, width * len(runs)) if given is None else given.contiguous()
+    to_x = torch.empty_like(x) if needs[0] else None
+    found, calls = [], []
+    needs, final = needs[1:], iter(to_final)
+    for number, (run, left) in enumerate(zip(runs, steps, strict=True)):
+        from_input = left.from_input
+        if program.tape and left.tape is None:
+            from_input = native.space(f"gates {number}", batch)
+        to_weights = [
+            torch.empty_like(weight) if weight is not None and need else None
+            for weight, need in zip(run.weights, needs[:4], strict=True)
+        ]
+        parameters_need, needs = needs[4 : 4 + len(run.parameters)], needs[len(run.tensors) :]
+        to_initial = [x.new_empty(size, rest) for rest in native.widths]
+        to_input = native.space(f"to gates {number}", batch)
+        separate = None if program.one_gradient else native.space(f"to hidden {number}", batch, native.hidden_gates)
+        sums = x.new_zeros(size, program.sums)
+        taps = [x.new_empty(batch.total, rest) for rest in program.taps]
+        calls.append(
+            {
+                "input": x.shape[1],
+                "reversed": int(run.reversed),
+                "adds": int(number > 0),
+                "output_stride": width * len(runs),
+                "given_stride": given.stride(0) if len(given) == batch.total and batch.total > 1 else 0,
+                "x": x,
+                "weight_input": run.weights[0],
+                "bias_input": run.weights[1],
+                "parameters": [*run.parameters],
+                "from_input": from_input,
+                "initial": [*run.initial],
+                "fields": left.fields,
+                "tape": left.tape,
+                "given": given[:, number * width :] if number else given,
+                "to_final": [
+                    x.new_zeros(size, rest) if gradient is None else gradient.contiguous()
+                    for gradient, rest in zip(itertools.islice(final, len(native.widths)), native.widths, strict=True)
+                ],
+                "to_x": to_x,
+                **dict(zip(_TO_WEIGHTS, to_weights, strict=True)),
+                "to_input": to_input,
+                "to_hidden": to_input if separate is None else separate,
+                "to_initial": to_initial,
+                "sums": sums,
+                "taps": taps,
+            }
+        )
+        found.append((to_weights, parameters_need, sums, taps, to_initial))
+    native.call("unspool_backward", batch, *calls)
+    gradients: list[Tensor | None] = [to_x]
+    for run, (to_weights, parameters_need, sums, taps, to_initial) in zip(runs, found, strict=True):
+        of_parameters = _of_parameters(native, run.parameters, parameters_need, sums, taps, batch.total)
+        gradients += [*to_weights, *of_parameters, *to_initial]
+    return gradients
+
+
+_TO_WEIGHTS = ("to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden")
 
 
 class Recurrence(torch.autograd.Function):
-    """`forward` with its gradient: arguments `native`, `batch`, `keep`, the number of parameters, then x, the four
-    weights, the parameters and the initial state. Gives the outputs and the final state."""
+    """`forward` with its gradient. Takes `native`, `batch`, `keep`, what describes the runs (`reversed` and the number
+    of parameters of each), x and the runs' tensors; gives the outputs and the final states."""
 
     @staticmethod
-    def forward(ctx: Any, native: Native, batch: Batch, keep: bool, count: int, x: Tensor, *tensors: Any) -> Any:
-        weights, parameters, initial = tensors[:4], tensors[4 : 4 + count], tensors[4 + count :]
-        training = any(ctx.needs_input_grad)
-        steps = forward(native, batch, x, weights, parameters, initial, training=training, keep=keep)
-        if training:
-            ctx.save_for_backward(x, *tensors, *steps.fields, steps.tape, steps.from_input)
-            ctx.native, ctx.batch, ctx.count = native, batch, count
-            ctx.set_materialize_grads(False)
-        return steps.fields[0], *steps.final
+    def forward(ctx: Any, native: Native, batch: Batch, keep: bool, kinds: Any, x: Tensor, *tensors: Any) -> Any:
+        runs = _runs_of(native, kinds, iter(tensors))
+        outputs, steps = forward(native, batch, x, runs, training=True, keep=keep)
+        kept = [tensor for left in steps for tensor in left.kept[1:]]
+        ctx.save_for_backward(x, *tensors, outputs, *kept)
+        ctx.native, ctx.batch, ctx.kinds = native, batch, kinds
+        ctx.set_materialize_grads(False)
+        return outputs, *(leaf for left in steps for leaf in left.final)
 
     @staticmethod
     def backward(ctx: Any, given: Tensor | None, *to_final: Tensor | None) -> Any:
@@ -292,14 +330,28 @@ class Recurrence(torch.autograd.Function):
                 "engine `native` has no gradients of gradients (`create_graph=True`); unroll inside "
                 '`with unspool.engine.using("reference"):`'
             )
-        native, count, states = ctx.native, ctx.count, len(ctx.native.widths)
-        x, *saved = ctx.saved_tensors
-        weights, parameters, rest = saved[:4], saved[4 : 4 + count], saved[4 + count :]
-        initial, fields, (tape, from_input) = rest[:states], rest[states : 2 * states], rest[2 * states :]
-        steps = Steps(fields, [], tape, from_input)
-        needs = ctx.needs_input_grad[4:]
-        found = backward(native, ctx.batch, x, weights, parameters, initial, steps, given, to_final, needs)
+        native, (x, *saved) = ctx.native, ctx.saved_tensors
+        held = iter(saved)
+        runs = _runs_of(native, ctx.kinds, held)
+        outputs, width, steps = next(held), native.widths[0], []
+        for number in range(len(runs)):
+            fields = [outputs[:, number * width :], *itertools.islice(held, len(native.widths) - 1)]
+            steps.append(Steps(fields, [], next(held), next(held)))
+        found = backward(native, ctx.batch, x, runs, steps, given, to_final, ctx.needs_input_grad[4:])
         return None, None, None, None, *found
+
+
+def _runs_of(native: Native, kinds: Sequence[tuple[bool, int]], tensors: Iterator[Any]) -> list[Run]:
+    """The runs again, from their tensors one after another."""
+    return [
+        Run(
+            [*itertools.islice(tensors, 4)],
+            [*itertools.islice(tensors, count)],
+            [*itertools.islice(tensors, len(native.widths))],
+            backward_in_time,
+        )
+        for backward_in_time, count in kinds
+    ]
 
 
 def _of_parameters(

@@ -173,12 +173,17 @@ inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, i
 // Numbers of working space that a thread needs for `linear`.
 INLINE constexpr int64_t linear_space(int64_t K) { return DEEP == 1 ? 0 : 8 * tile_rows(4) * deep(K); }
 
-// y = x w (+ bias): x (rows, K), w packed in panels of 4 vectors, y (rows, columns).
-inline void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias,
+// y = x w (+ bias), or y += with ADD: x (rows, K), w packed in panels of 4 vectors, y (rows, columns). Threads share the
+// rows, or the panels where rows are few.
+template <bool ADD>
+void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias,
                    int64_t rows, int64_t K, int64_t columns, Operand* space, int thread, int threads) {
   constexpr int C = 4, M = tile_rows(C);
-  const int64_t tiles = (rows + M - 1) / M, first = tiles * thread / threads * M;
-  const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
+  const int64_t tiles = (rows + M - 1) / M, panels = (columns + C * V - 1) / (C * V);
+  const bool few = tiles < threads;
+  const int64_t first = few ? 0 : tiles * thread / threads * M;
+  const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
+  const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;
   alignas(64) T sums[M * C * V];
   const int64_t block = DEEP == 1 ? last - first : 8 * M;  // rows turned into operands at once
   for (int64_t start = first; start < last; start += block) {
@@ -186,7 +191,7 @@ inline void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const O
     const Operand* begin = operands_of(x + start * x_stride, K, space);
     for (int64_t r = start + 1; DEEP > 1 && r < stop; ++r)
       operands_of(x + r * x_stride, K, space + (r - start) * stride);
-    for (int64_t p = 0; p * C * V < columns; ++p) {
+    for (int64_t p = first_panel; p < last_panel; ++p) {
       const Operand* panel = packed + p * deep(K) * C * V;
       const int n = columns - p * C * V < C * V ? columns - p * C * V : C * V;
       for (int64_t r = start; r < stop; r += M) {
@@ -195,12 +200,13 @@ inline void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const O
         for (int i = 0; i < m; ++i) {
           T* to = y + (r + i) * y_stride + p * C * V;
           const T* from = sums + i * C * V;
-          if (n == C * V && bias)
-            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V) + load(bias + p * C * V + c * V));
+          const T* more = ADD ? to : bias ? bias + p * C * V : nullptr;
+          if (n == C * V && more)
+            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V) + load(more + c * V));
           else if (n == C * V)
             for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V));
           else
-            for (int c = 0; c < n; ++c) to[c] = from[c] + (bias ? bias[p * C * V + c] : T(0));
+            for (int c = 0; c < n; ++c) to[c] = from[c] + (more ? more[c] : T(0));
         }
       }
     }

@@ -2,7 +2,8 @@
 //
 // Each thread owns whole sequences and steps up to R of them at once. As one ends, the next takes its place, so that no
 // step is computed that is not real, and no thread waits for another. Every row has its own addresses: nothing is
-// gathered, packed or padded.
+// gathered, packed or padded. Where there are more threads than sequences, a team of threads shares the columns of each
+// step instead; see teams.hpp.
 
 #pragma once
 #include <algorithm>
@@ -28,6 +29,7 @@ inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }
 // Everything a call needs; the order of the fields is known to operators.py.
 struct Call {
   int64_t batch, total, input, threads, reversed;
+  int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
   const int64_t *offsets, *order;       // (batch + 1); sequences from the longest to the shortest
   const T *x, *weight_input, *bias_input, *const *parameters;
@@ -57,16 +59,37 @@ template <class F> void in_parallel(int threads, F f) {
   f(0, 1);
 }
 
-// Each thread's sequences, the longest first: the next goes to whoever has the fewest steps so far.
-inline std::vector<int64_t> share(const Call& a, int thread, int threads) {
-  std::vector<int64_t> steps(threads, 0), mine;
-  for (int64_t i = 0; i < a.batch; ++i) {
-    const int64_t s = a.order[i];
-    const int who = std::min_element(steps.begin(), steps.end()) - steps.begin();
-    steps[who] += a.offsets[s + 1] - a.offsets[s] + 1;
-    if (who == thread) mine.push_back(s);
+// All threads have arrived; `count` as `in_parallel` gave it.
+INLINE void together(int count) {
+#ifdef _OPENMP
+  if (count > 1) {
+#pragma omp barrier
   }
+#endif
+}
+
+// The sequences of each call that are team number `k`'s, the longest first: the next goes to whoever has the fewest
+// steps so far.
+using Shares = std::vector<std::vector<int64_t>>;
+inline Shares share(const Call* calls, int64_t n, int k, int teams) {
+  std::vector<int64_t> steps(teams, 0);
+  Shares mine(n);
+  for (int64_t c = 0; c < n; ++c)
+    for (int64_t i = 0; i < calls[c].batch; ++i) {
+      const int64_t s = calls[c].order[i];
+      const int who = std::min_element(steps.begin(), steps.end()) - steps.begin();
+      steps[who] += calls[c].offsets[s + 1] - calls[c].offsets[s] + 1;
+      if (who == k) mine[c].push_back(s);
+    }
   return mine;
+}
+
+// Into how many teams so many threads part: one a thread, but for few sequences with much to do at a step.
+inline int teams_for(const Call* calls, int64_t n, int threads) {
+  int64_t sequences = 0;
+  for (int64_t c = 0; c < n; ++c)
+    for (int64_t s = 0; s < calls[c].batch; ++s) sequences += calls[c].offsets[s + 1] > calls[c].offsets[s];
+  return Cell::FORWARD_PACKED < WORTH_A_TEAM ? threads : std::clamp<int64_t>(sequences, 1, threads);
 }
 
 struct Slot {
@@ -123,10 +146,22 @@ INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
   return t == 0 ? a.initial[k] + s * Cell::WIDTHS[k] : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
 }
 
-template <bool TAPED> void forward_rows(const Call& a, const Operand* packed, int thread, int threads) {
+// Memory that a team works in.
+struct Work {
+  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * Cell::R * STATE), tape, unused;
+  explicit Work(bool again) : tape(numbers(again ? Cell::R * Cell::TAPE : 0)), unused(numbers(again ? Cell::R * STATE : 0)) {}
+  T* kept(int home, int k, int64_t t) const { return spare.get() + ((t & 1) * Cell::R + home) * STATE + field_offset(k); }
+};
+inline std::vector<Work> works(int64_t count, bool again) {
+  std::vector<Work> made;
+  for (int64_t i = 0; i < count; ++i) made.emplace_back(again);
+  return made;
+}
+
+template <bool TAPED>
+void forward_rows(const Call& a, const Operand* packed, const std::vector<int64_t>& mine, const Work& work, const Team& team) {
   constexpr int R = Cell::R, F = Cell::F;
-  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * R * STATE);
-  auto kept = [&](int home, int k, int64_t t) { return spare.get() + ((t & 1) * R + home) * STATE + field_offset(k); };
+  auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
   const T* in[F + 1][R];
   T* out[F + 1][R];
   auto step = [&](const Slot* slots, int count) {
@@ -140,48 +175,80 @@ template <bool TAPED> void forward_rows(const Call& a, const Operand* packed, in
       }
       out[F][r] = TAPED ? a.tape + row * Cell::TAPE : nullptr;
     }
-    Cell::forward<TAPED>(packed, a.parameters, in, out, count, scratch.get());
-    for (int r = 0; r < count; ++r) {
+    Cell::forward<TAPED>(packed, a.parameters, in, out, count, work.scratch.get(), team);
+    for (int r = 0; r < count && team.place == 0; ++r) {
       const int64_t s = slots[r].sequence;
       if (slots[r].done + 1 == a.offsets[s + 1] - a.offsets[s])
         for (int k = 0; k < F; ++k) copy(a.final[k] + s * Cell::WIDTHS[k], out[k][r], Cell::WIDTHS[k]);
     }
   };
-  through(a, share(a, thread, threads), step, [&](int64_t s) {
-    for (int k = 0; k < F; ++k)
+  through(a, mine, step, [&](int64_t s) {
+    for (int k = 0; k < F && team.place == 0; ++k)
       copy(a.final[k] + s * Cell::WIDTHS[k], a.initial[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
   });
 }
 
-inline void project(const Call& a) {
-  Space<Operand> packed = operands_for(packed_size(a.input, Cell::GATES, 4));
-  in_parallel(a.threads, [&](int thread, int threads) {
-    pack(packed.get(), a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, thread, threads);
-  });
-  in_parallel(a.threads, [&](int thread, int threads) {
-    Space<Operand> space = operands_for(linear_space(a.input));
-    linear(a.from_input, Cell::GATES, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, Cell::GATES,
-           space.get(), thread, threads);
-  });
+// The products with the input, in three parts between which all threads meet: packed weights, and rows.
+struct Projection {
+  Space<Operand> packed;
+  explicit Projection(const Call& a) : packed(operands_for(a.x ? packed_size(a.input, Cell::GATES, 4) : 0)) {}
+  void pack_weight(const Call& a, int thread, int threads) const {
+    if (a.x) pack(packed.get(), a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, thread, threads);
+  }
+  void rows(const Call& a, Operand* space, int thread, int threads) const {
+    if (a.x)
+      linear<false>(a.from_input, Cell::GATES, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, Cell::GATES,
+                    space, thread, threads);
+  }
+};
+
+// Working space of each thread for products of whole matrices.
+inline std::vector<Space<Operand>> spaces(int64_t threads, int64_t each) {
+  std::vector<Space<Operand>> made;
+  for (int64_t i = 0; i < threads; ++i) made.push_back(operands_for(each));
+  return made;
+}
+inline int64_t widest_input(const Call* calls, int64_t n) {
+  int64_t widest = 0;
+  for (int64_t c = 0; c < n; ++c) widest = std::max(widest, calls[c].input);
+  return widest;
 }
 
-inline void forward(const Call& a) {
-  if (a.x) project(a);
-  Space<Operand> packed = operands_for(Cell::FORWARD_PACKED);
-  in_parallel(a.threads, [&](int thread, int threads) { Cell::pack_forward(packed.get(), a.parameters, thread, threads); });
-  in_parallel(a.threads, [&](int thread, int threads) {
-    a.tape && Cell::TAPE ? forward_rows<true>(a, packed.get(), thread, threads)
-                         : forward_rows<false>(a, packed.get(), thread, threads);
+// Several calls at once: both directions of a layer, say. They share the threads.
+inline void forward(const Call* calls, int64_t n) {
+  const int64_t threads = calls[0].threads;
+  std::vector<Projection> projections;
+  std::vector<Space<Operand>> packed;
+  for (int64_t c = 0; c < n; ++c) {
+    projections.emplace_back(calls[c]);
+    packed.push_back(operands_for(Cell::FORWARD_PACKED));
+  }
+  const auto space = spaces(threads, linear_space(widest_input(calls, n)));
+  const auto work = works(threads, false);
+  std::vector<Barrier> barriers(threads);
+  in_parallel(threads, [&](int thread, int count) {
+    for (int64_t c = 0; c < n; ++c) {
+      projections[c].pack_weight(calls[c], thread, count);
+      Cell::pack_forward(packed[c].get(), calls[c].parameters, thread, count);
+    }
+    together(count);
+    for (int64_t c = 0; c < n; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count);
+    together(count);
+    const Team team(thread, count, teams_for(calls, n, count), barriers.data());
+    if (team.idle) return;
+    const Shares mine = share(calls, n, team.number, team.teams);
+    for (int64_t c = 0; c < n; ++c)
+      (calls[c].tape && Cell::TAPE ? forward_rows<true> : forward_rows<false>)(calls[c], packed[c].get(), mine[c],
+                                                                              work[team.number], team);
   });
 }
 
 // Back through time. Without a tape, each step is computed once more just before its gradient.
 template <bool AGAIN>
-void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, int thread, int threads) {
+void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, const std::vector<int64_t>& mine,
+                   const Work& work, const Team& team) {
   constexpr int R = Cell::R, F = Cell::F, BACK = 2;
-  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * R * STATE);
-  Space<T> tape = numbers(AGAIN ? R * Cell::TAPE : 0), unused = numbers(AGAIN ? R * STATE : 0);
-  auto kept = [&](int home, int k, int64_t t) { return spare.get() + ((t & 1) * R + home) * STATE + field_offset(k); };
+  auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
   const T* in[4 + 3 * F - 1][R];
   T* out[BACK + F + 1 + Cell::TAPS][R];
   T* again[F + 1][R];
@@ -195,9 +262,9 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
         in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
         in[3 + 2 * F + k][r] = done == 0 ? a.to_final[k] + s * Cell::WIDTHS[k] : kept(home, k, done - 1);
         out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * Cell::WIDTHS[k] : kept(home, k, done);
-        if (AGAIN) again[k][r] = unused.get() + r * STATE + field_offset(k);
+        if (AGAIN) again[k][r] = work.unused.get() + r * STATE + field_offset(k);
       }
-      if (AGAIN) again[F][r] = tape.get() + r * Cell::TAPE;
+      if (AGAIN) again[F][r] = work.tape.get() + r * Cell::TAPE;
       in[1 + 2 * F][r] = AGAIN ? again[F][r] : a.tape + row * Cell::TAPE;
       in[2 + 2 * F][r] = a.given + row * a.given_stride;
       out[0][r] = a.to_input + row * Cell::GATES;
@@ -205,60 +272,84 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
       out[BACK + F][r] = a.sums + s * Cell::SUMS;
       for (int i = 0; i < Cell::TAPS; ++i) out[BACK + F + 1 + i][r] = a.taps[i] + row * Cell::TAP_WIDTHS[i];
     }
-    if (AGAIN) Cell::forward<true>(packed_forward, a.parameters, in, again, count, scratch.get());
-    Cell::backward(packed, a.parameters, in, out, count, scratch.get());
+    if (AGAIN) Cell::forward<true>(packed_forward, a.parameters, in, again, count, work.scratch.get(), team);
+    Cell::backward(packed, a.parameters, in, out, count, work.scratch.get(), team);
   };
-  through(a, share(a, thread, threads), step, [&](int64_t s) {
-    for (int k = 0; k < F; ++k)
+  through(a, mine, step, [&](int64_t s) {
+    for (int k = 0; k < F && team.place == 0; ++k)
       copy(a.to_initial[k] + s * Cell::WIDTHS[k], a.to_final[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
   });
 }
 
-// The gradients of weights, each one product over all steps.
-inline void weights_back(const Call& a) {
-  std::vector<const T*> hidden(a.total), x(a.x ? a.total : 0);
-  for (int64_t s = 0; s < a.batch; ++s)
-    for (int64_t t = 0; t < a.offsets[s + 1] - a.offsets[s]; ++t) hidden[row_of(a, s, t)] = before(a, s, t, 0);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = a.x + i * a.input;
-  const bool through_x = a.to_x && a.x;
-  Space<Operand> packed = operands_for(through_x ? packed_size(Cell::GATES, a.input, 4) : 0);
-  if (through_x)
-    in_parallel(a.threads, [&](int thread, int threads) {
-      pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
-    });
-  in_parallel(a.threads, [&](int thread, int threads) {
-    const int64_t columns = std::max<int64_t>(a.input, Cell::WIDTHS[0]);
-    const int64_t widest = gradient_space(std::max(Cell::GATES, Cell::HIDDEN_GATES), columns);
-    Space<Operand> space = operands_for(std::max(widest, linear_space(Cell::GATES)));
-    if (through_x)
-      linear(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total, Cell::GATES, a.input, space.get(),
-             thread, threads);
+// The gradients of weights and inputs, each one product over all steps.
+struct WeightsBack {
+  std::vector<const T*> hidden, x;  // where the rows lie
+  Space<Operand> packed;
+  explicit WeightsBack(const Call& a) : hidden(a.total), x(a.x ? a.total : 0), packed(operands_for(through_x(a) ? packed_size(Cell::GATES, a.input, 4) : 0)) {
+    for (int64_t s = 0; s < a.batch; ++s)
+      for (int64_t t = 0; t < a.offsets[s + 1] - a.offsets[s]; ++t) hidden[row_of(a, s, t)] = before(a, s, t, 0);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = a.x + i * a.input;
+  }
+  static bool through_x(const Call& a) { return a.to_x && a.x; }
+  static int64_t space(int64_t input) {
+    const int64_t columns = std::max<int64_t>(input, Cell::WIDTHS[0]);
+    return std::max(gradient_space(std::max(Cell::GATES, Cell::HIDDEN_GATES), columns), linear_space(Cell::GATES));
+  }
+  void pack_weight(const Call& a, int thread, int threads) const {
+    if (through_x(a)) pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
+  }
+  void products(const Call& a, Operand* space, int thread, int threads) const {
+    if (through_x(a))
+      (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total,
+                                              Cell::GATES, a.input, space, thread, threads);
     if (a.to_weight_input)
-      weight_gradient(a.to_weight_input, a.to_input, Cell::GATES, Cell::GATES, x.data(), a.input, a.total, space.get(),
-                      thread, threads);
+      weight_gradient(a.to_weight_input, a.to_input, Cell::GATES, Cell::GATES, x.data(), a.input, a.total, space, thread,
+                      threads);
     if (a.to_weight_hidden)
       weight_gradient(a.to_weight_hidden, a.to_hidden, Cell::HIDDEN_GATES, Cell::HIDDEN_GATES, hidden.data(),
-                      Cell::WIDTHS[0], a.total, space.get(), thread, threads);
-    if (a.to_bias_input)
-      column_sums(a.to_bias_input, a.to_input, Cell::GATES, a.total, Cell::GATES, thread, threads);
-    if (a.to_bias_hidden && a.to_bias_hidden != a.to_bias_input)
+                      Cell::WIDTHS[0], a.total, space, thread, threads);
+    if (a.to_bias_input) column_sums(a.to_bias_input, a.to_input, Cell::GATES, a.total, Cell::GATES, thread, threads);
+    if (a.to_bias_hidden)
       column_sums(a.to_bias_hidden, a.to_hidden, Cell::HIDDEN_GATES, a.total, Cell::HIDDEN_GATES, thread, threads);
-  });
-}
+  }
+};
 
-inline void backward(const Call& a) {
-  const bool again = Cell::TAPE && !a.tape;
-  if (again && a.x) project(a);
-  Space<Operand> packed = operands_for(Cell::BACKWARD_PACKED), packed_forward = operands_for(again ? Cell::FORWARD_PACKED : 0);
-  in_parallel(a.threads, [&](int thread, int threads) {
-    Cell::pack_backward(packed.get(), a.parameters, thread, threads);
-    if (again) Cell::pack_forward(packed_forward.get(), a.parameters, thread, threads);
+inline void backward(const Call* calls, int64_t n) {
+  const int64_t threads = calls[0].threads;
+  const bool again = Cell::TAPE && !calls[0].tape;
+  std::vector<Projection> projections;
+  std::vector<WeightsBack> weights;
+  std::vector<Space<Operand>> packed, packed_forward;
+  for (int64_t c = 0; c < n; ++c) {
+    if (again) projections.emplace_back(calls[c]);
+    weights.emplace_back(calls[c]);
+    packed.push_back(operands_for(Cell::BACKWARD_PACKED));
+    packed_forward.push_back(operands_for(again ? Cell::FORWARD_PACKED : 0));
+  }
+  const int64_t widest = widest_input(calls, n);
+  const auto space = spaces(threads, std::max(linear_space(widest), WeightsBack::space(widest)));
+  const auto work = works(threads, again);
+  std::vector<Barrier> barriers(threads);
+  in_parallel(threads, [&](int thread, int count) {
+    for (int64_t c = 0; c < n; ++c) {
+      weights[c].pack_weight(calls[c], thread, count);
+      Cell::pack_backward(packed[c].get(), calls[c].parameters, thread, count);
+      if (again) Cell::pack_forward(packed_forward[c].get(), calls[c].parameters, thread, count);
+      if (again) projections[c].pack_weight(calls[c], thread, count);
+    }
+    together(count);
+    for (int64_t c = 0; c < n && again; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count);
+    if (again) together(count);
+    const Team team(thread, count, teams_for(calls, n, count), barriers.data());
+    if (!team.idle) {
+      const Shares mine = share(calls, n, team.number, team.teams);
+      for (int64_t c = 0; c < n; ++c)
+        (again ? backward_rows<true> : backward_rows<false>)(calls[c], packed[c].get(), packed_forward[c].get(), mine[c],
+                                                             work[team.number], team);
+    }
+    together(count);
+    for (int64_t c = 0; c < n; ++c) weights[c].products(calls[c], space[thread].get(), thread, count);
   });
-  in_parallel(a.threads, [&](int thread, int threads) {
-    again ? backward_rows<true>(a, packed.get(), packed_forward.get(), thread, threads)
-          : backward_rows<false>(a, packed.get(), nullptr, thread, threads);
-  });
-  weights_back(a);
 }
 
 // Single steps: weights packed once, then any number of steps of `batch` rows, from `initial` to `final`.
@@ -269,18 +360,23 @@ inline void pack_for_steps(const Call& a) {
 inline void step(const Call& a) {
   constexpr int R = Cell::R, F = Cell::F;
   const int64_t tiles = (a.batch + R - 1) / R;
-  in_parallel(std::min(a.threads, tiles), [&](int thread, int threads) {
-    const int64_t first = tiles * thread / threads * R, last = std::min(tiles * (thread + 1) / threads * R, a.batch);
-    if (first >= last) return;
-    Space<T> scratch = numbers(Cell::SCRATCH);
-    Space<Operand> space = operands_for(linear_space(a.input));
-    linear(a.from_input + first * Cell::GATES, Cell::GATES, a.x + first * a.input, a.input, a.packed_input, a.bias_input,
-           last - first, a.input, Cell::GATES, space.get(), 0, 1);
+  const bool worth = Cell::FORWARD_PACKED >= WORTH_A_TEAM;
+  const int64_t threads = worth ? a.threads : std::min(a.threads, tiles);
+  const auto space = spaces(threads, linear_space(a.input));
+  const auto scratch = works(threads, false);
+  std::vector<Barrier> barriers(threads);
+  in_parallel(threads, [&](int thread, int count) {
+    linear<false>(a.from_input, Cell::GATES, a.x, a.input, a.packed_input, a.bias_input, a.batch, a.input, Cell::GATES,
+                  space[thread].get(), thread, count);
+    together(count);
+    const Team team(thread, count, std::min<int64_t>(tiles, count), barriers.data());
+    if (team.idle) return;
     const T* in[F + 1][R];
     T* out[F + 1][R];
-    for (int64_t start = first; start < last; start += R) {
-      const int count = std::min<int64_t>(R, last - start);
-      for (int r = 0; r < count; ++r) {
+    const int64_t stop = std::min(tiles * (team.number + 1) / team.teams * R, a.batch);
+    for (int64_t start = tiles * team.number / team.teams * R; start < stop; start += R) {
+      const int rows = std::min<int64_t>(R, stop - start);
+      for (int r = 0; r < rows; ++r) {
         in[0][r] = a.from_input + (start + r) * Cell::GATES;
         for (int k = 0; k < F; ++k) {
           in[1 + k][r] = a.initial[k] + (start + r) * Cell::WIDTHS[k];
@@ -288,7 +384,7 @@ inline void step(const Call& a) {
         }
         out[F][r] = nullptr;
       }
-      Cell::forward<false>(a.packed, a.parameters, in, out, count, scratch.get());
+      Cell::forward<false>(a.packed, a.parameters, in, out, rows, scratch[team.number].scratch.get(), team);
     }
   });
 }
@@ -307,8 +403,8 @@ template <class F> int guarded(F f) {
 #define PUBLIC __attribute__((visibility("default")))
 
 extern "C" {
-PUBLIC int unspool_forward(const Call* call) { return guarded([&] { forward(*call); }); }
-PUBLIC int unspool_backward(const Call* call) { return guarded([&] { backward(*call); }); }
+PUBLIC int unspool_forward(const Call* calls, int64_t n) { return guarded([&] { forward(calls, n); }); }
+PUBLIC int unspool_backward(const Call* calls, int64_t n) { return guarded([&] { backward(calls, n); }); }
 // (g, n) and (x, m), both (total, …): to (n, m) += Σ g x^T, for a matrix that an update applies itself.
 PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
   return guarded([&] {

@@ -51,6 +51,16 @@ template <class F> INLINE vec each(vec x, F f) {
   return x;
 }
 
+// x, rounded: what follows can't be fused with the product that made it, so that it is the same wherever it is taken.
+INLINE vec settled(vec x) {
+#if defined(__x86_64__)
+  asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#endif
+  return x;
+}
+
 INLINE vec select(ivec mask, vec yes, vec no) { return mask ? yes : no; }
 INLINE vec truth(ivec mask) { return select(mask, splat(1), splat(0)); }
 INLINE vec vabs(vec x) {
