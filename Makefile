@@ -40,8 +40,9 @@ check: setup  ## Format, lint, types, import direction
 test: setup  ## Run the whole test suite
 	$(BIN)/pytest --numprocesses auto
 
-bench: setup  ## Measure on this machine: recurrent layers against their peers, then dynamic against static unrolling
+bench: setup  ## Measure on this machine: recurrent layers and single steps against their peers, dynamic against static unrolling
 	$(BIN)/python benchmarks/recurrent.py --memory --json runs/recurrent.json
+	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/unroll.py
 
 study: setup  ## Train three networks, 6 minutes each, to see why people use encoder–decoders and attention

@@ -166,3 +166,10 @@ def test_the_study_makes_networks_of_one_size(tmp_path: Path) -> None:
     fields = study.fit(recipe, study.tables_of(recipe)["train"], list(recipe.fields))
     for kind in study.kinds(1):
         assert study.widest(kind, 1_000_000, changes, fields)[1] == pytest.approx(1_000_000, rel=0.12)
+
+
+@pytest.mark.usefixtures("_path")
+def test_single_steps_are_measured_beside_those_of_others() -> None:
+    found = script("step").measure(4, 1, 1, steps=2)
+    assert {"ours", "torch.nn.LSTMCell"} <= found.keys()
+    assert all(seconds > 0 for seconds in found.values())

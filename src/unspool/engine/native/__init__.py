@@ -139,7 +139,7 @@ def _run_of(cell: GatedCell, native: Native, state: State, backward_in_time: boo
 
 
 def _as(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.to(dtype).contiguous()
+    return tensor if tensor.dtype is dtype and tensor.is_contiguous() else tensor.to(dtype).contiguous()
 
 
 def stepper(cell: Cell, batch_size: int) -> NativeStepper | None:

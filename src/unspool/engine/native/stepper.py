@@ -57,21 +57,22 @@ class NativeStepper:
                 value = ctypes.addressof(value)
             setattr(self._call, name, value)
         self._alive = (held, packed, from_input, pointers)
+        self._step, self._given = library.unspool_step, ctypes.byref(self._call)
         if library.unspool_pack(ctypes.byref(self._call)):
             raise MemoryError("not enough memory for the packed weights of a stepper")
 
-    @torch.no_grad()
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One step. x: (rows, input_size) -> (rows, output_size), and the new state"""
-        rows, dtype = len(x), self._native.dtype
         check_rows(x, self._rows)
-        x = x.to(dtype).contiguous()
-        before = [leaf.to(dtype).contiguous() for leaf in state]
-        after = [torch.empty_like(leaf) for leaf in before]
-        for i, (old, new) in enumerate(zip(before, after, strict=True)):
-            self._before[i], self._after[i] = old.data_ptr(), new.data_ptr()
-        call = self._call
-        call.batch, call.threads, call.x = rows, threads(), x.data_ptr()
-        if self._native.library.unspool_step(ctypes.byref(call)):
+        call, dtype = self._call, self._native.dtype
+        # What is not as the program wants it is copied, and the copies must live until the step is done.
+        before = [x, *state]
+        if not all(leaf.dtype is dtype and leaf.is_contiguous() for leaf in before):
+            before = [leaf.detach().to(dtype).contiguous() for leaf in before]
+        after = [torch.empty_like(leaf, requires_grad=False) for leaf in before[1:]]
+        for i, new in enumerate(after):
+            self._before[i], self._after[i] = before[i + 1].data_ptr(), new.data_ptr()
+        call.batch, call.threads, call.x = x.shape[0], threads(), before[0].data_ptr()
+        if self._step(self._given):
             raise MemoryError("not enough memory for a step of a recurrence")
         return after[0], self._state(*after)
