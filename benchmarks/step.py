@@ -1,4 +1,4 @@
-"""One step of an LSTM at a time, as in streaming and decoding: our stepper, torch.nn.LSTMCell and ONNX Runtime, in turn.
+"""One step of an LSTM at a time, as in streaming and decoding: ours, torch.nn.LSTMCell and ONNX Runtime, in turn.
 
     python benchmarks/step.py [--rounds 15]
 
