@@ -129,6 +129,29 @@ template <int C> INLINE void step_product(T* sums, const Operand* const* x, int 
     tile_upto<C, false>(rows - r < M ? rows - r : M, sums + r * C * V, C * V, RowsAt{x + r}, panel, K);
 }
 
+#if defined(__GNUC__) && !defined(__clang__) && !defined(HALVES)
+#define TURNS
+// Rows and columns of a square of numbers exchanged, one bit of their places after the other.
+INLINE void turn(vec (&rows)[V]) {
+#pragma GCC unroll 8
+  for (int bit = 1; bit < V; bit *= 2) {
+    ivec first, second;
+#pragma GCC unroll 16
+    for (int lane = 0; lane < V; ++lane) {
+      first[lane] = lane & bit ? V + lane - bit : lane;
+      second[lane] = lane & bit ? V + lane : lane + bit;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < V; ++i)
+      if (!(i & bit)) {
+        const vec x = rows[i], y = rows[i | bit];
+        rows[i] = __builtin_shuffle(x, y, first);
+        rows[i | bit] = __builtin_shuffle(x, y, second);
+      }
+  }
+}
+#endif
+
 // How many operands a packed weight takes, of a map from `K` numbers: columns rounded up to whole panels.
 INLINE constexpr int64_t packed_size(int64_t K, int64_t columns, int C, int blocks = 1) {
   const int64_t vectors = C / blocks * V;
@@ -158,8 +181,19 @@ inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, i
 #endif
       };
       // In squares, so that both what is read and what is written stays at hand.
-      for (int64_t start = 0; start < deep(K); start += 16) {
-        const int64_t stop = std::min<int64_t>(start + 16, deep(K));
+      for (int64_t start = 0; start < deep(K); start += V) {
+        const int64_t stop = std::min<int64_t>(start + V, deep(K));
+#ifdef TURNS
+        if (along_k == 1 && n == V && stop - start == V) {
+          vec square[V];
+#pragma GCC unroll 16
+          for (int i = 0; i < V; ++i) square[i] = load(from + start + i * along_column);
+          turn(square);
+#pragma GCC unroll 16
+          for (int i = 0; i < V; ++i) store(to + (start + i) * C * V, square[i]);
+          continue;
+        }
+#endif
         if (along_column == 1)
           for (int64_t k = start; k < stop; ++k)
             for (int i = 0; i < n; ++i) to[k * C * V + i] = operand(k, i);
