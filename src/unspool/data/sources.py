@@ -1,13 +1,13 @@
-"""What files hold, as rows: CSV, TSV, JSON lines, Parquet and parallel files of lines, one piece at a time.
+"""What files hold, as rows: CSV, TSV, JSON lines, Parquet, lines and trees, one piece at a time.
 
     csv      quoted as by a spreadsheet; every value is a text
     tsv      split at tabs, nothing quoted; every value is a text
     jsonl    an object a line; a column's values are of one kind
     parquet  as its schema says
     lines    a text a line; several files side by side, one a column, are one table
+    trees    a tree in brackets a line, as of the Stanford Sentiment Treebank; every phrase is a row
 
-All but Parquet may be compressed (`.gz`). Blank lines of CSV, TSV and JSON lines are passed over; in a file of lines a
-blank line is an empty text.
+All but Parquet may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
 from unspool.data.separated import separated_rows
 from unspool.data.tables import Stream, Table, store
+from unspool.data.trees import tree_rows
 from unspool.errors import DataError
 from unspool.nearest import choices
 
 Columns = Sequence[str] | Mapping[str, str] | None
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees")
 _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -53,7 +54,7 @@ def read(
 
     Args:
         path: the file, or for each column its file.
-        format: "csv", "tsv", "jsonl", "parquet" or "lines"; left out, the suffix tells.
+        format: "csv", "tsv", "jsonl", "parquet", "lines" or "trees"; left out, the suffix tells, but never "trees".
         columns: which columns to take, or `{ours: theirs}` to rename them as well. For a CSV or TSV file without a
             header, the names of all its columns in their order; for a file of lines, the one name (else "text").
         header: whether the first line of a CSV or TSV file names its columns. Left out, it does, unless `columns` is a
@@ -151,7 +152,7 @@ def _read(file: Path, kind: str, columns: Any, header: bool | None) -> Iterator[
     if kind == "lines":
         name = one_name(columns)
         return _batches(parallel_rows([file]), [name])
-    names, rows = separated_rows(file, kind, columns, header)
+    names, rows = tree_rows(file, columns) if kind == "trees" else separated_rows(file, kind, columns, header)
     return _batches(rows, names)
 
 

