@@ -26,6 +26,7 @@ FLOORS = [
     {"decode"},
     {"fields"},
     {"metrics"},
+    {"baselines"},
     {"data"},
     {"recipes"},
     {"training"},

@@ -1,5 +1,9 @@
-"""Metrics: how good a model's sequences are, one function each, over well-kept libraries."""
+"""Metrics: how good a model's answers are, one function each, over well-kept libraries."""
 
+from unspool.metrics.classes import macro_f1 as macro_f1
+from unspool.metrics.classes import macro_f1_labels as macro_f1_labels
+from unspool.metrics.classes import micro_f1_labels as micro_f1_labels
+from unspool.metrics.classes import subset_accuracy as subset_accuracy
 from unspool.metrics.confidence import Interval as Interval
 from unspool.metrics.confidence import confidence as confidence
 from unspool.metrics.edits import exact_match as exact_match
@@ -18,5 +22,9 @@ METRICS: dict[str, Metric] = {
     "wer": word_error_rate,
     "per": token_error_rate,
     "accuracy": exact_match,
+    "macro_f1": macro_f1,
+    "macro_f1_labels": macro_f1_labels,
+    "micro_f1_labels": micro_f1_labels,
+    "subset_accuracy": subset_accuracy,
 }
 """Every metric by the name of its `Score`."""

@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import edits, overlap
+from unspool.metrics import classes, edits, overlap
 from unspool.metrics.score import Metric, Score, check
 
 _Counts = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Sequence[int]]]
@@ -105,6 +105,19 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
         return _by_sacrebleu(overlap.bleu_counter(lowercase=True))
     if metric is overlap.chrf:
         return _by_sacrebleu(overlap.chrf_counter())
+    return _summed_by_class(metric)
+
+
+def _summed_by_class(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
+    """The same, for the metrics of classes."""
+    if metric is classes.macro_f1:
+        return lambda *rows: classes.class_counts(*classes.one_class(*rows)), classes.macro_of
+    if metric is classes.macro_f1_labels:
+        return lambda *rows: classes.class_counts(*classes.several_labels(*rows)), classes.macro_of
+    if metric is classes.micro_f1_labels:
+        return lambda *rows: classes.label_counts(*classes.several_labels(*rows)), classes.micro_of
+    if metric is classes.subset_accuracy:
+        return lambda *rows: classes.row_counts(*classes.several_labels(*rows)), lambda sums: edits.share(*sums)
     return None
 
 

@@ -1,0 +1,29 @@
+"""What a baseline is, and what it is given."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from unspool.errors import DataError
+
+Baseline: TypeAlias = "Callable[[Sequence[str], Sequence[str], Sequence[str]], list[str]]"
+"""From the questions and the answers of the training part, and the questions asked: their answers, in order."""
+
+
+def check(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> None:
+    """One training row at least, an answer for each question, and nothing but strings.
+
+    Raises:
+        DataError: anything else.
+    """
+    for name, rows in (("questions", questions), ("answers", answers), ("asked", asked)):
+        if isinstance(rows, str) or not isinstance(rows, Sequence):
+            raise DataError(f"`{name}` must be a list of strings, but is a {type(rows).__name__}")
+        for row, each in enumerate(rows):
+            if not isinstance(each, str):
+                raise DataError(f"`{name}` must be strings, but row {row} is {each!r} ({type(each).__name__})")
+    if not questions:
+        raise DataError("`questions` must hold at least one training row, but is empty")
+    if len(questions) != len(answers):
+        raise DataError(
+            f"`answers` must have an entry for each of the {len(questions)} `questions`, but has {len(answers)}"
+        )
