@@ -6,9 +6,10 @@ from typing import Any
 
 from unspool.errors import FieldError
 from unspool.fields.base import Field
+from unspool.fields.label import LabelField
 from unspool.fields.text import TextField
 
-KINDS: dict[str, type[Field]] = {TextField.kind: TextField}
+KINDS: dict[str, type[Field]] = {field.kind: field for field in (TextField, LabelField)}
 
 
 def load(saved: Mapping[str, Any]) -> Field:

@@ -15,7 +15,9 @@ from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
 from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, state_layers
 from unspool.models.encoder import Encoded, Encoder, memory_size
 from unspool.models.plain import PlainNetwork
+from unspool.models.pooling import POOLINGS, JoinedPooling
 from unspool.models.seq2seq import EncoderDecoder
+from unspool.models.seq2vec import Classifier
 from unspool.ragged import Ragged
 from unspool.randomness import using
 
@@ -148,6 +150,44 @@ def plain_network(
         bound,
         dropout if output_dropout is None else output_dropout,
     )
+
+
+def classifier(
+    source_size: int,
+    classes: int,
+    *,
+    embedding_size: int = 256,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    cell: Callable[[int, int], Cell] = LSTM,
+    bidirectional: bool = True,
+    pooling: str | Sequence[str] = "max",
+    dropout: float = 0.1,
+    embedding_dropout: float | None = None,
+    output_dropout: float | None = None,
+) -> Classifier:
+    """A classifier of sequences from sizes and names.
+
+    Args:
+        source_size: number of ids.
+        classes: number of classes.
+        pooling: "last", "mean", "max" or "attention", or several of them, side by side.
+        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout, output_dropout: as for
+            `encoder_decoder`.
+
+    Raises:
+        ModelError: no pooling, or one of another name.
+    """
+    names = [pooling] if isinstance(pooling, str) else list(pooling)
+    if not names or any(name not in POOLINGS for name in names):
+        raise ModelError(f"`pooling` must be one or more of {', '.join(POOLINGS)}, but is {pooling!r}")
+    noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
+    layers = encoder_layers(embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
+    parts = [POOLINGS[name](memory_size(layers)) for name in names]
+    pooled = parts[0] if len(parts) == 1 else JoinedPooling(parts)
+    embedding, output = nn.Embedding(source_size, embedding_size), nn.Linear(pooled.output_size, classes)
+    initialise([embedding], output)
+    return Classifier(Encoder(embedding, layers), pooled, output, last)
 
 
 def encoder_layers(

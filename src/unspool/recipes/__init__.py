@@ -1,6 +1,7 @@
 """Recipes: all that makes a run, as one YAML file."""
 
 from unspool.recipes.examples import DataSpec as DataSpec
+from unspool.recipes.examples import LabelSpec as LabelSpec
 from unspool.recipes.examples import PartsSpec as PartsSpec
 from unspool.recipes.examples import SplitSpec as SplitSpec
 from unspool.recipes.examples import TextSpec as TextSpec
@@ -13,6 +14,7 @@ from unspool.recipes.loading import names as names
 from unspool.recipes.loading import schema as schema
 from unspool.recipes.loading import source as source
 from unspool.recipes.network import AttentionSpec as AttentionSpec
+from unspool.recipes.network import ClassifierSpec as ClassifierSpec
 from unspool.recipes.network import DecoderSpec as DecoderSpec
 from unspool.recipes.network import EncoderDecoderSpec as EncoderDecoderSpec
 from unspool.recipes.network import EncoderSpec as EncoderSpec

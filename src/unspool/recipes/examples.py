@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag, model_validator
+from pydantic import BeforeValidator, Field, Tag, WithJsonSchema, model_validator
 
 from unspool.recipes.section import ImportedSpec, Section, by_kind
 from unspool.recipes.values import Columns, Names, Share, Size
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    several = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not several or not all(isinstance(each, str | int | float) for each in several):
+        raise ValueError(f"must be a value, or a list of at least one, but is {value!r}")
+    return several
+
+
+_VALUE = [{"type": kind} for kind in ("string", "number", "boolean")]
+Values = Annotated[
+    tuple[str | int | float | bool, ...],
+    BeforeValidator(_several),
+    WithJsonSchema({"anyOf": [*_VALUE, {"type": "array", "items": {"anyOf": _VALUE}, "minItems": 1}]}),
+]
+"""A value that a column can have, or several."""
+ByColumn = dict[str, Values]
 
 
 class PartsSpec(Section):
@@ -18,6 +35,19 @@ class PartsSpec(Section):
     valid: Names = ()
     """The same of the examples that choose the best checkpoint."""
     test: Names = ()
+    """The same of the examples that only `evaluate` sees."""
+
+
+class RowsSpec(Section):
+    """Rows to take: those whose columns have one of these values each; all is named as in the file."""
+
+    all: ByColumn = {}
+    """Of every part."""
+    train: ByColumn = {}
+    """Of the training examples, before `split` cuts them; for its columns in place of `all`."""
+    valid: ByColumn = {}
+    """The same of the examples that choose the best checkpoint, where they have files of their own."""
+    test: ByColumn = {}
     """The same of the examples that only `evaluate` sees."""
 
 
@@ -47,14 +77,18 @@ class DataSpec(Section):
     """A data set by name (`cmudict`, `hub:owner/name`), or several, of which the first that can be reached is taken."""
     path: str | None = None
     """A file or a folder of your own, as seen from where the command runs; goes before `source`."""
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines"] | None = None
-    """What the files hold; null: what their suffix says."""
+    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees"] | None = None
+    """What the files hold (trees: phrases of a sentiment treebank); null: what their suffix says."""
     columns: Columns = None
     """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
     header: bool | None = None
     """Whether the first line of CSV and TSV files names the columns; null: it does where it holds those asked for."""
     parts: PartsSpec | None = None
     """Files of each part in the folder `path`; not looked at where `source` is read."""
+    rows: RowsSpec | None = None
+    """Rows to take, as in `{test: {span: sentence}}`, also by columns that are not taken; null: all."""
+    values: dict[str, ByColumn] = {}
+    """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
 
@@ -64,6 +98,8 @@ class DataSpec(Section):
         given["source"] = self.source or None
         named = {name: files for name, files in self.parts or () if files}
         given["parts"] = (named or None) if self.path is not None else None
+        given["rows"] = {part: columns for part, columns in self.rows or () if columns} or None
+        given["values"] = self.values or None
         given["split"] = None if self.split is None else self.split.model_dump()
         return given
 
@@ -78,7 +114,7 @@ class TextSpec(Section):
     """Text, as a sequence of whole numbers."""
 
     kind: Literal["text"] = "text"
-    """`text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`text`, `label`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
     unit: Literal["characters", "words", "bpe"] = "characters"
     """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
     size: Annotated[int, Field(ge=4)] | None = None
@@ -97,7 +133,16 @@ class TextSpec(Section):
         return self
 
 
+class LabelSpec(Section):
+    """One of several classes: those of the training part."""
+
+    kind: Literal["label"]
+    """`label`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+
+
 FieldSpec = Annotated[
-    Annotated[TextSpec, Tag("TextSpec")] | Annotated[ImportedSpec, Tag("ImportedSpec")],
-    by_kind("text", {"text": "TextSpec"}),
+    Annotated[TextSpec, Tag("TextSpec")]
+    | Annotated[LabelSpec, Tag("LabelSpec")]
+    | Annotated[ImportedSpec, Tag("ImportedSpec")],
+    by_kind("text", {"text": "TextSpec", "label": "LabelSpec"}),
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, Tag, field_validator, model_validator
 
+from unspool.models.pooling import POOLINGS
 from unspool.recipes.section import ImportedSpec, Section, by_kind
-from unspool.recipes.values import CellName, Rate, Size
+from unspool.recipes.values import CellName, Names, Rate, Size
 
 
 class EncoderSpec(Section):
@@ -61,7 +62,7 @@ class EncoderDecoderSpec(Section):
     """An encoder that reads a sequence, and a decoder that writes another one."""
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"
-    """`encoder-decoder`, `plain`, or an import path such as `mypkg.models:MyModel`, with its `options`."""
+    """`encoder-decoder`, `plain`, `classifier`, or an import path (`mypkg.models:MyModel`) with its `options`."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -84,7 +85,7 @@ class PlainSpec(Section):
     """One output for each step of the input."""
 
     kind: Literal["plain"]
-    """`plain`, `encoder-decoder`, or an import path such as `mypkg.models:MyModel`, with its `options`."""
+    """`plain`, `encoder-decoder`, `classifier`, or an import path (`mypkg.models:MyModel`) with its `options`."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -95,9 +96,40 @@ class PlainSpec(Section):
     """Share of features dropped before the output layer."""
 
 
+class ClassifierSpec(Section):
+    """Layers that read a sequence, and the class of all of it."""
+
+    kind: Literal["classifier"]
+    """`classifier`, `encoder-decoder`, `plain`, or an import path (`mypkg.models:MyModel`) with its `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol."""
+    embedding_dropout: Rate = 0.2
+    """Share of a symbol's features dropped."""
+    encoder: EncoderSpec = EncoderSpec()
+    """The layers."""
+    pooling: Annotated[Names, Field(min_length=1)] = ("max",)
+    """What makes one vector of all steps: `last`, `mean`, `max` or `attention`, or several side by side."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
+    balanced: bool = False
+    """Whether all classes count alike in the loss, however rare they are."""
+
+    @field_validator("pooling")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in POOLINGS:
+                raise ValueError(f"must be {', '.join(POOLINGS)}, or several of them, but is {name!r}")
+        return names
+
+
 ModelSpec = Annotated[
     Annotated[EncoderDecoderSpec, Tag("EncoderDecoderSpec")]
     | Annotated[PlainSpec, Tag("PlainSpec")]
+    | Annotated[ClassifierSpec, Tag("ClassifierSpec")]
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
-    by_kind("encoder-decoder", {"encoder-decoder": "EncoderDecoderSpec", "plain": "PlainSpec"}),
+    by_kind(
+        "encoder-decoder",
+        {"encoder-decoder": "EncoderDecoderSpec", "plain": "PlainSpec", "classifier": "ClassifierSpec"},
+    ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from unspool.recipes.examples import DataSpec, FieldSpec, TextSpec
+from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import EncoderDecoderSpec, ModelSpec
@@ -40,7 +40,7 @@ class Recipe(Section):
     """Where all that is random starts; the same seed gives the same run."""
 
     @property
-    def fields(self) -> dict[str, TextSpec | ImportedSpec]:
+    def fields(self) -> dict[str, TextSpec | LabelSpec | ImportedSpec]:
         """Inputs and outputs, by column."""
         return {**self.inputs, **self.outputs}
 

@@ -40,7 +40,7 @@ def dry_run(recipe: Recipe) -> str:
 
 def _lengths(made: Prepared) -> str:
     shown = []
-    for column in made.task.columns:
+    for column in made.sequences:
         quarters = np.quantile(made.encoded["train"].lengths(column), [0, 0.5, 1]).astype(int).tolist()
         shown.append(f"{column} {quarters[0]} to {quarters[2]} (median {quarters[1]})")
     return f"lengths in tokens: {', '.join(shown)}; {made.order.batches_in(0):,} batches an epoch"

@@ -15,11 +15,11 @@ from torch import nn
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError
-from unspool.fields import Field, TextField
+from unspool.fields import Field, LabelField, TextField
 from unspool.ragged import Ragged
-from unspool.recipes import ImportedSpec, Recipe, TextSpec, imported
+from unspool.recipes import ImportedSpec, LabelSpec, Recipe, TextSpec, imported
 from unspool.runs.folder import Folder
-from unspool.tasks import SequenceToSequence
+from unspool.tasks import Task, task_of
 from unspool.training.limits import Cursor
 
 _VALIDATION_TOKENS = 8192
@@ -42,9 +42,18 @@ class Prepared:
     recipe: Recipe
     tables: dict[str, Table]
     encoded: dict[str, Encoded]
-    task: SequenceToSequence
+    task: Task
     model: nn.Module
     order: Order
+
+    @property
+    def sequences(self) -> list[str]:
+        """The columns whose values have lengths."""
+        return _sequences(self.task)
+
+    def longest(self, column: str) -> int:
+        """The most steps of a training example; 0 for a column without steps."""
+        return int(self.encoded["train"].lengths(column).max()) if column in self.sequences else 0
 
     def batches(self, cursor: Cursor) -> Iterator[tuple[Cursor, Batch]]:
         """Training batches from a cursor on, without end."""
@@ -54,7 +63,7 @@ class Prepared:
     def validation_batches(self) -> Iterator[Batch]:
         """Every validation example once."""
         encoded = self.encoded["valid"]
-        lengths = [encoded.lengths(column) for column in self.task.columns]
+        lengths = [encoded.lengths(column) for column in self.sequences]
         for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
             yield encoded.batch(rows)
 
@@ -65,7 +74,8 @@ class Prepared:
         digest = hashlib.sha256()
         for column in self.task.columns:
             found = some[column]
-            digest.update(np.ascontiguousarray(encoded.lengths(column)).tobytes())
+            if column in self.sequences:
+                digest.update(np.ascontiguousarray(encoded.lengths(column)).tobytes())
             digest.update((found.values if isinstance(found, Ragged) else found).numpy().tobytes())
         return digest.hexdigest()[:32]
 
@@ -90,12 +100,16 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     fitted = dict(fields or {})
     fitted |= fit(recipe, tables["train"], [name for name in recipe.fields if name not in fitted])
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
-    task = SequenceToSequence(recipe, fitted)
+    task = task_of(recipe, fitted)
     torch.manual_seed(recipe.seed)
-    lengths = [encoded["train"].lengths(column) for column in task.columns]
-    model = task.build(longest_target=int(lengths[1].max()))
-    order = Order(lengths, tokens=recipe.train.tokens, examples=recipe.train.examples, seed=recipe.seed)
+    lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
+    model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
+    order = Order(list(lengths.values()), tokens=recipe.train.tokens, examples=recipe.train.examples, seed=recipe.seed)
     return Prepared(recipe, tables, encoded, task, model, order)
+
+
+def _sequences(task: Task) -> list[str]:
+    return [column for column in task.columns if task.fields[column].shape == "sequence"]
 
 
 def tables_of(recipe: Recipe) -> dict[str, Table]:
@@ -134,7 +148,9 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
     return {name: fitted[name] for name in specs}
 
 
-def _unfitted(spec: TextSpec | ImportedSpec) -> Field:
+def _unfitted(spec: TextSpec | LabelSpec | ImportedSpec) -> Field:
+    if isinstance(spec, LabelSpec):
+        return LabelField()
     if isinstance(spec, TextSpec):
         return TextField(spec.unit, size=spec.size, min_count=spec.min_count, lowercase=spec.lowercase)
     field: Any = imported(spec.kind)(**spec.options)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -18,7 +19,7 @@ from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
 from unspool.runs.weights import load_weights
-from unspool.tasks import Prediction, SequenceToSequence
+from unspool.tasks import Prediction, Task, task_of
 
 
 class Run:
@@ -34,7 +35,7 @@ class Run:
     `unspool.load` makes one.
     """
 
-    def __init__(self, folder: Folder, recipe: Recipe, model: nn.Module, task: SequenceToSequence) -> None:
+    def __init__(self, folder: Folder, recipe: Recipe, model: nn.Module, task: Task) -> None:
         self.folder, self.recipe, self.model, self.task = folder, recipe, model.eval(), task
 
     @property
@@ -67,8 +68,8 @@ class Run:
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
         """The recipe's metrics on a part of its data.
 
-        Rows with the same input are one question with several right answers. Predictions are kept in the folder, as
-        `predictions/<part>.jsonl`.
+        Where outputs are sequences, rows with the same input are one question with several right answers. Predictions
+        are kept in the folder, as `predictions/<part>.jsonl`.
 
         Args:
             part: train, valid or test.
@@ -80,20 +81,19 @@ class Run:
             raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
         if not recipe.metrics:
             raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
-        questions = grouped(tables[part], self.task)
-        found = self.task.predict(self.model, list(questions), recipe.decode)
-        self._keep(part, questions, found)
-        return scores(recipe.metrics, [each.text for each in found], list(questions.values()))
+        asked = questions(tables[part], self.task)
+        found = self.task.predict(self.model, asked.inputs, recipe.decode)
+        self._keep(part, asked, found)
+        return scores(recipe.metrics, [each.text for each in found], asked.answers)
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
         return changed.decode
 
-    def _keep(self, part: str, questions: Mapping[Any, list[Any]], found: Sequence[Prediction]) -> None:
-        rows = zip(questions.items(), found, strict=True)
+    def _keep(self, part: str, asked: Questions, found: Sequence[Prediction]) -> None:
         lines = [
             json.dumps({"input": q, "prediction": p.text, "references": r, "score": p.score}, ensure_ascii=False)
-            for (q, r), p in rows
+            for q, r, p in zip(asked.inputs, asked.answers, found, strict=True)
         ]
         self.folder.write(f"predictions/{part}.jsonl", "\n".join(lines) + "\n")
 
@@ -115,21 +115,42 @@ def load(path: str | Path) -> Run:
     """
     folder = Folder(path)
     recipe = folder.recipe()
-    task = SequenceToSequence(recipe, folder.fields())
+    task = task_of(recipe, folder.fields())
     model = task.build(longest_target=int(folder.about().get("longest_target", 0)))
     load_weights(model, folder.weights)
     return Run(folder, recipe, model, task)
 
 
-def grouped(table: Table, task: SequenceToSequence, limit: int | None = None) -> dict[Any, list[Any]]:
-    """The different inputs of a table, in order, each with all outputs that stand beside it."""
-    questions: dict[Any, list[Any]] = {}
-    for question, answer in zip(table.column(task.source), table.column(task.target), strict=True):
-        if question in questions:
-            questions[question].append(answer)
-        elif limit is None or len(questions) < limit:
-            questions[question] = [answer]
-    return questions
+class Questions(NamedTuple):
+    """The inputs of a part, and the right answers to each."""
+
+    inputs: list[Any]
+    answers: list[list[Any]]
+
+
+def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
+    """What to ask, in the order of the rows: the different inputs of a table with all outputs that stand beside each,
+    or where a question has one right answer, every row.
+
+    Args:
+        limit: the most questions; None: all.
+    """
+    rows = zip(table.column(task.source), map(_as_text, table.column(task.target)), strict=True)
+    if not task.many_answers:
+        chosen = list(islice(rows, limit))
+        return Questions([question for question, _ in chosen], [[answer] for _, answer in chosen])
+    found: dict[Any, list[Any]] = {}
+    for question, answer in rows:
+        if question in found:
+            found[question].append(answer)
+        elif limit is None or len(found) < limit:
+            found[question] = [answer]
+    return Questions(list(found), list(found.values()))
+
+
+def _as_text(answer: Any) -> Any:
+    """A class may be a whole number; metrics compare texts."""
+    return str(answer) if isinstance(answer, int) else answer
 
 
 def scores(metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:

@@ -18,8 +18,9 @@ from unspool.recipes import AveragingSpec, Every, Recipe
 from unspool.runs.card import card
 from unspool.runs.folder import Folder, new_folder
 from unspool.runs.preparing import Prepared, fields_of, prepared
-from unspool.runs.run import Run, grouped, load, scores
+from unspool.runs.run import Run, load, questions, scores
 from unspool.runs.weights import save_weights
+from unspool.tasks import SequenceObjective
 from unspool.training import (
     BEST,
     LAST,
@@ -104,7 +105,7 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
         save_minutes=spec.checkpoint_every.count,
         observers=[] if folder is None else [MetricsFile(folder.metrics), show_progress()],
     )
-    if spec.scheduled_sampling:
+    if spec.scheduled_sampling and isinstance(objective, SequenceObjective):
         objective.sampling = lambda: spec.scheduled_sampling * trainer.limits.done(*trainer._position)
     return trainer
 
@@ -126,7 +127,7 @@ def _validation(made: Prepared) -> Validation:
 def validation_of(made: Prepared) -> Any:
     """What is asked of a model at each validation: the loss over all examples, and the metrics of greedy decoding."""
     objective = made.task.objective(made.model, training=False)
-    questions = grouped(made.tables["valid"], made.task, made.recipe.train.validate_examples)
+    asked = questions(made.tables["valid"], made.task, made.recipe.train.validate_examples)
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -136,9 +137,8 @@ def validation_of(made: Prepared) -> Any:
             weight += objective.weights(batch)["tokens"]
         found = {"loss": total / weight}
         if made.recipe.metrics:
-            answers = made.task.predict(model, list(questions), greedy)
-            texts = [answer.text for answer in answers]
-            found |= {score.name: score.value for score in scores(made.recipe.metrics, texts, list(questions.values()))}
+            texts = [answer.text for answer in made.task.predict(model, asked.inputs, greedy)]
+            found |= {score.name: score.value for score in scores(made.recipe.metrics, texts, asked.answers)}
         model.eval()
         return found
 
@@ -149,6 +149,7 @@ def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     """Put the best weights where they are used from; plots and a model card beside them."""
     best = folder.checkpoints / BEST
     load_weights(best if best.exists() else folder.checkpoints / LAST, made.model)
+    made.task.finish(made.model, made.validation_batches())
     save_weights(made.model, folder.weights)
     run = load(folder.path)
     if importlib.util.find_spec("matplotlib") is not None:
@@ -162,7 +163,7 @@ def _plot(run: Run, made: Prepared) -> None:
     from unspool.training import plots
 
     plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
-    question = next(iter(grouped(made.tables["valid"], made.task, 1)))
+    (question,) = questions(made.tables["valid"], made.task, 1).inputs
     answer = run.predict([question], attention=True)[0]
     if answer.attention is not None:
         source = run.fields[made.task.source]
@@ -176,14 +177,15 @@ def _plot(run: Run, made: Prepared) -> None:
 
 
 def _pieces(field: Any, text: str) -> list[str]:
-    """A text's tokens, each as text."""
+    """A text's tokens, each as text; a class is one."""
+    if field.shape == "vector":
+        return [text]
     return [field.decode(token.reshape(1)) for token in field.encode(text)]
 
 
 def _facts(made: Prepared) -> dict[str, Any]:
-    lengths = made.encoded["train"].lengths(made.task.target)
     return {
-        "longest_target": int(lengths.max()),
+        "longest_target": made.longest(made.task.target),
         "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
         "examples": {part: len(table) for part, table in made.tables.items()},
         "data": made.tables["train"].origin,

@@ -1,4 +1,20 @@
-"""From a recipe and its fields to a model, what it learns from, and what it answers."""
+"""Tasks: what a recipe's columns and model mean together, by the shape of the problem."""
 
-from unspool.tasks.seq2seq import Prediction as Prediction
+from collections.abc import Mapping
+
+from unspool.fields import Field
+from unspool.recipes import ClassifierSpec, Recipe
+from unspool.tasks.base import Prediction as Prediction
+from unspool.tasks.base import Task as Task
+from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
+from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
+
+
+def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
+    """The task that a recipe's model stands for.
+
+    Raises:
+        RecipeError: columns or fields that its model can't take.
+    """
+    return (SequenceToVector if isinstance(recipe.model, ClassifierSpec) else SequenceToSequence)(recipe, fields)

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from unspool import cells, data
-from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.decode import Hypothesis, beam_search, greedy, sample
 from unspool.errors import ModelError, RecipeError
-from unspool.fields import Field, TextField
+from unspool.fields import Field
 from unspool.models import PlainNetwork, encoder_decoder, plain_network
 from unspool.ragged import Ragged
-from unspool.recipes import DecodeSpec, EncoderDecoderSpec, PlainSpec, Recipe, imported
-
-_ROWS = 256  # sequences decoded together
-
-
-class Prediction(NamedTuple):
-    """An answer.
-
-    Fields:
-        text: the output, as the field decodes it.
-        score: what it was ranked by; in nats where nothing was normalised.
-        log_probability: of the output given the input, in nats.
-        complete: whether the model ended it, rather than the limit on length.
-        n_best: this one and the next best, if more than one was asked for.
-        attention: (steps, source steps) weights, if asked for.
-    """
-
-    text: Any
-    score: float
-    log_probability: float
-    complete: bool
-    n_best: tuple[Prediction, ...] = ()
-    attention: Tensor | None = None
+from unspool.recipes import DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
+from unspool.tasks.base import Prediction, cell_of, in_batches, one_column_each, ragged, text_field
 
 
 @dataclass(eq=False)
@@ -62,14 +39,14 @@ class SequenceObjective:
     scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
 
     def weights(self, batch: Batch) -> dict[str, float]:
-        target = _ragged(batch, self.target)
+        target = ragged(batch, self.target)
         return {"tokens": float(len(target.values) + target.batch_size)}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
         rate = self.sampling()
         more = {"sampling": rate} if rate > 0 else {}
         loss = self.model.loss(  # type: ignore[operator]
-            _ragged(batch, self.source), _ragged(batch, self.target), smoothing=self.smoothing, **more
+            ragged(batch, self.source), ragged(batch, self.target), smoothing=self.smoothing, **more
         )
         return {"tokens": loss}
 
@@ -85,12 +62,11 @@ class SequenceToSequence:
         RecipeError: other columns, or fields whose values are no sequences of ids.
     """
 
+    many_answers = True
+
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        for side, columns in (("inputs", recipe.inputs), ("outputs", recipe.outputs)):
-            if len(columns) != 1:
-                raise RecipeError(f"`{side}` must name one column for this model, but names {', '.join(columns)}")
         self.recipe, self.fields = recipe, dict(fields)
-        (self.source,), (self.target,) = recipe.inputs, recipe.outputs
+        self.source, self.target = one_column_each(recipe)
 
     @property
     def columns(self) -> tuple[str, str]:
@@ -103,7 +79,7 @@ class SequenceToSequence:
             longest_target: the most tokens of a target in training: the bound of a plain network.
         """
         spec = self.recipe.model
-        sizes = len(self._text(self.source)), len(self._text(self.target))
+        sizes = len(text_field(self.fields, self.source)), len(text_field(self.fields, self.target))
         if isinstance(spec, PlainSpec):
             return plain_network(
                 *sizes,
@@ -111,7 +87,7 @@ class SequenceToSequence:
                 embedding_size=spec.embedding_size,
                 hidden_size=spec.encoder.hidden_size,
                 num_layers=spec.encoder.num_layers,
-                cell=_cell(spec.encoder.cell),
+                cell=cell_of(spec.encoder.cell),
                 bidirectional=spec.encoder.bidirectional,
                 dropout=spec.encoder.dropout,
                 embedding_dropout=spec.embedding_dropout,
@@ -123,12 +99,12 @@ class SequenceToSequence:
                 embedding_size=spec.embedding_size,
                 hidden_size=spec.encoder.hidden_size,
                 num_layers=spec.encoder.num_layers,
-                cell=_cell(spec.encoder.cell),
+                cell=cell_of(spec.encoder.cell),
                 bidirectional=spec.encoder.bidirectional,
                 decoder_hidden_size=spec.decoder.hidden_size,
                 decoder_num_layers=spec.decoder.num_layers,
                 upper_layers=spec.decoder.upper_layers,
-                decoder_cell=_cell(spec.decoder.cell),
+                decoder_cell=cell_of(spec.decoder.cell),
                 attention=spec.attention.kind,
                 heads=spec.attention.heads,
                 feeding=spec.attention.feeding,
@@ -140,6 +116,7 @@ class SequenceToSequence:
                 tied_embeddings=spec.tied_embeddings,
                 shared_embeddings=spec.tied_embeddings and self._shared,
             )
+        assert isinstance(spec, ImportedSpec)
         model: nn.Module = imported(spec.kind)(*sizes, **spec.options)
         return model
 
@@ -219,18 +196,15 @@ class SequenceToSequence:
         attention: bool = False,
     ) -> list[Prediction]:
         """Answers to raw inputs, in their order; like lengths are decoded together."""
-        encoded = self.fields[self.source].encode_many(list(values))
-        device = next(model.parameters()).device
-        batches = data.in_order([len(each) for each in encoded], examples=_ROWS) if encoded else []
-        model.eval()
 
-        def answers() -> Iterator[list[Prediction]]:
-            for rows in batches:
-                source = Ragged.from_list([encoded[row] for row in rows.tolist()], torch.from_numpy(rows))
-                found = self.hypotheses(model, source.to(device), how, n_best=n_best, attention=attention)
-                yield [self._prediction(each) for each in found]
+        def answers(source: Ragged) -> list[Prediction]:
+            found = self.hypotheses(model, source, how, n_best=n_best, attention=attention)
+            return [self._prediction(each) for each in found]
 
-        return data.back_in_order(batches, answers())
+        return in_batches(model, self.fields[self.source].encode_many(list(values)), answers)
+
+    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
+        """Nothing is left to do."""
 
     def _prediction(self, found: Sequence[Hypothesis]) -> Prediction:
         decode = self.fields[self.target].decode
@@ -239,23 +213,3 @@ class SequenceToSequence:
             for one in found
         )
         return each[0]._replace(n_best=each)
-
-    def _text(self, column: str) -> TextField:
-        found = self.fields[column]
-        if not isinstance(found, TextField):
-            raise RecipeError(
-                f"`{column}` must be a text field to be read or written here, but is a {type(found).__name__}"
-            )
-        return found
-
-
-def _ragged(batch: Batch, column: str) -> Ragged:
-    found = batch[column]
-    assert isinstance(found, Ragged)
-    return found
-
-
-def _cell(name: str) -> Callable[[int, int], Cell]:
-    """A cell by its name in `unspool.cells`, or by its import path."""
-    found: Callable[[int, int], Cell] = getattr(cells, name) if hasattr(cells, name) else imported(name)
-    return found

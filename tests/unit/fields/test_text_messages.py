@@ -102,7 +102,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an unknown kind": (
         lambda: fields.load({"kind": "txt"}),
-        "`kind` must be one of text, but is 'txt' (nearest: `text`); "
+        "`kind` must be one of text, label, but is 'txt' (nearest: `text`); "
         "a kind of your own goes into `unspool.fields.KINDS` first",
     ),
     "a kind that is no name": (lambda: fields.load({"kind": ["text"]}), "but is ['text'] (nearest: `text`)"),

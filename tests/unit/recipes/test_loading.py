@@ -113,6 +113,8 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
         "columns": None,
         "header": None,
         "parts": None,
+        "rows": None,
+        "values": None,
         "split": None,
     }
     renamed = recipes.load(SMALL, ["data.columns={word: spelling}", "data.parts={train: '*.csv'}"])
@@ -171,7 +173,8 @@ MISTAKES = {
     "unknown, initials": ("train.lr=1", "`train.lr` is no key; did you mean `train.learning_rate`?"),
     "unknown, far": (
         "data.zzz=1",
-        "`data.zzz` is no key; there are `columns`, `format`, `header`, `parts`, `path`, `source`, `split`",
+        "`data.zzz` is no key; there are `columns`, `format`, `header`, `parts`, `path`, `rows`, `source`, "
+        "`split`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
     "unknown, in a field": (
@@ -184,12 +187,12 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `plain` or an import path `module:name`, but is 'plan'; "
+        "`model.kind` must be `encoder-decoder`, `plain`, `classifier` or an import path `module:name`, but is 'plan'; "
         "did you mean `plain`?",
     ),
     "a kind that is no text": (
         "inputs.word.kind=3",
-        "`inputs.word.kind` must be `text` or an import path `module:name`, but is 3",
+        "`inputs.word.kind` must be `text`, `label` or an import path `module:name`, but is 3",
     ),
     "unknown cell": (
         "model.decoder.cell=LTSM",
@@ -211,8 +214,8 @@ MISTAKES = {
     ),
     "a choice or null": (
         "data.format=jsnl",
-        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, or null, but is 'jsnl'; "
-        "did you mean `jsonl`?",
+        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, or null, but is "
+        "'jsnl'; did you mean `jsonl`?",
     ),
     "too small": ("train.clip=-1", "`train.clip` must be a number above 0, or null, but is -1"),
     "too large": (

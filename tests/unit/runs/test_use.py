@@ -18,7 +18,7 @@ from unspool import Run, runs
 from unspool.data import Table
 from unspool.errors import DataError, RecipeError, RunError
 from unspool.runs import Folder
-from unspool.runs.run import grouped, scores
+from unspool.runs.run import questions, scores
 from unspool.training import checkpoint, read_records
 
 INPUTS = ["abc", "e", "", "deadbe", "a"]
@@ -193,8 +193,7 @@ def test_the_weights_are_those_of_the_best_validation_and_not_of_the_last(words:
 def test_all_that_stands_beside_an_input_is_right(trained: Run) -> None:
     rows = [("a", "A"), ("b", "B"), ("a", "A H"), ("c", "C"), ("b", "B")]
     table = Table.from_rows([{"word": word, "phones": phones} for word, phones in rows])
-    assert grouped(table, trained.task) == {"a": ["A", "A H"], "b": ["B", "B"], "c": ["C"]}
-    assert grouped(table, trained.task, limit=2) == {"a": ["A", "A H"], "b": ["B", "B"]}
-    assert scores(["wer"], ["A H", "B", "D"], list(grouped(table, trained.task).values()))[0].value == pytest.approx(
-        100 / 3
-    )
+    asked = questions(table, trained.task)
+    assert asked == (["a", "b", "c"], [["A", "A H"], ["B", "B"], ["C"]])
+    assert questions(table, trained.task, limit=2) == (["a", "b"], [["A", "A H"], ["B", "B"]])
+    assert scores(["wer"], ["A H", "B", "D"], asked.answers)[0].value == pytest.approx(100 / 3)
