@@ -86,9 +86,11 @@ class DataSpec(Section):
     parts: PartsSpec | None = None
     """Files of each part in the folder `path`; not looked at where `source` is read."""
     rows: RowsSpec | None = None
-    """Rows to take, as in `{test: {span: sentence}}`, also by columns that are not taken; null: all."""
+    """Rows to take, as in `{test: {span: sentence}}`, also by columns that are not taken; null: all. Of files alone where
+    there are `parts`."""
     values: dict[str, ByColumn] = {}
-    """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`."""
+    """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`. Of files alone
+    where there are `parts`."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
 
@@ -98,8 +100,9 @@ class DataSpec(Section):
         given["source"] = self.source or None
         named = {name: files for name, files in self.parts or () if files}
         given["parts"] = (named or None) if self.path is not None else None
-        given["rows"] = {part: columns for part, columns in self.rows or () if columns} or None
-        given["values"] = self.values or None
+        of_files = self.path is not None or self.parts is None
+        given["rows"] = {part: columns for part, columns in self.rows or () if columns and of_files} or None
+        given["values"] = (of_files and self.values) or None
         given["split"] = None if self.split is None else self.split.model_dump()
         return given
 
