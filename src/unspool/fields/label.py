@@ -13,7 +13,7 @@ from unspool.errors import FieldError
 from unspool.fields.base import Field
 from unspool.nearest import choices
 
-_SAVED = ("kind", "classes", "counts")
+_SAVED = ("kind", "names", "counts")
 
 
 class LabelField(Field):
@@ -22,13 +22,13 @@ class LabelField(Field):
     A class is a text or a whole number, which stands for its text.
 
     Fields:
-        classes: the classes' texts, by number.
+        names: the classes' texts, by number.
         counts: how often each came in `fit`.
 
     Example:
         >>> field = LabelField()
         >>> field.fit(["spam", "ham", "ham"])
-        >>> field.classes, field.counts
+        >>> field.names, field.counts
         (('ham', 'spam'), (2, 1))
         >>> field.encode("spam"), field.decode(torch.tensor(0))
         (tensor(1), 'ham')
@@ -38,7 +38,7 @@ class LabelField(Field):
     shape: ClassVar[Literal["sequence", "vector"]] = "vector"
 
     def __init__(self) -> None:
-        self.classes: tuple[str, ...] = ()
+        self.names: tuple[str, ...] = ()
         self.counts: tuple[int, ...] = ()
 
     def fit(self, values: Iterable[str | int]) -> None:
@@ -50,8 +50,8 @@ class LabelField(Field):
         counts = Counter(_text(value) for value in values)
         if len(counts) < 2:
             raise FieldError(f"`values` must hold at least two classes to tell apart, but hold {sorted(counts)}")
-        self.classes = tuple(sorted(counts))
-        self.counts = tuple(counts[name] for name in self.classes)
+        self.names = tuple(sorted(counts))
+        self.counts = tuple(counts[name] for name in self.names)
 
     def encode(self, value: str | int) -> Tensor:
         """The number of a class. -> () int64
@@ -92,24 +92,24 @@ class LabelField(Field):
     def from_json(cls, saved: Mapping[str, Any]) -> LabelField:
         if set(saved) != set(_SAVED):
             raise FieldError(f"`saved` must have the keys {sorted(_SAVED)}, but has {sorted(map(str, saved))}")
-        classes, counts = saved["classes"], saved["counts"]
+        classes, counts = saved["names"], saved["counts"]
         whole = isinstance(classes, list) and isinstance(counts, list) and len(counts) == len(classes) >= 2
         if not whole or len(set(map(str, classes))) < len(classes):
-            raise FieldError("`classes` must be a list of at least two different texts with their `counts`, but is not")
+            raise FieldError("`names` must be a list of at least two different texts with their `counts`, but is not")
         field = cls()
-        field.classes, field.counts = tuple(map(str, classes)), tuple(map(int, counts))
+        field.names, field.counts = tuple(map(str, classes)), tuple(map(int, counts))
         return field
 
     def __repr__(self) -> str:
         return "LabelField()"
 
     def _fitted(self, purpose: str) -> tuple[str, ...]:
-        if not self.classes:
+        if not self.names:
             raise FieldError(
                 f"`{self}` must be fitted before it can {purpose}, but has no classes yet; "
                 "call `field.fit(values)` with the classes of the training part"
             )
-        return self.classes
+        return self.names
 
 
 def _text(value: object) -> str:

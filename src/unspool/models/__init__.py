@@ -1,18 +1,22 @@
-"""Whole networks: an encoder–decoder, the plain network beside it, and a classifier of sequences."""
+"""Whole networks: encoder–decoders, the plain network beside them, encoders with a head, decoders of a vector."""
 
-from unspool.models.assembly import classifier as classifier
 from unspool.models.assembly import encoder_decoder as encoder_decoder
 from unspool.models.assembly import plain_network as plain_network
 from unspool.models.bridge import Bridge as Bridge
 from unspool.models.bridge import LastBridge as LastBridge
 from unspool.models.bridge import LearnedBridge as LearnedBridge
 from unspool.models.bridge import MeanBridge as MeanBridge
+from unspool.models.bridge import NoBridge as NoBridge
 from unspool.models.decoder import Decoded as Decoded
 from unspool.models.decoder import Decoder as Decoder
 from unspool.models.decoder import DeepDecoder as DeepDecoder
 from unspool.models.decoder import FeedingDecoder as FeedingDecoder
 from unspool.models.encoder import Encoded as Encoded
 from unspool.models.encoder import Encoder as Encoder
+from unspool.models.heads import ClassHead as ClassHead
+from unspool.models.heads import Head as Head
+from unspool.models.heads import LabelsHead as LabelsHead
+from unspool.models.heads import NumberHead as NumberHead
 from unspool.models.objective import Objective as Objective
 from unspool.models.plain import PlainNetwork as PlainNetwork
 from unspool.models.pooling import AttentionPooling as AttentionPooling
@@ -22,7 +26,26 @@ from unspool.models.pooling import MaxPooling as MaxPooling
 from unspool.models.pooling import MeanPooling as MeanPooling
 from unspool.models.pooling import Pooled as Pooled
 from unspool.models.pooling import Pooling as Pooling
+from unspool.models.reader import ColumnReader as ColumnReader
+from unspool.models.reader import Columns as Columns
+from unspool.models.reader import FeatureReader as FeatureReader
+from unspool.models.reader import HoppingReader as HoppingReader
+from unspool.models.reader import LabelReader as LabelReader
+from unspool.models.reader import LinesReader as LinesReader
+from unspool.models.reader import Read as Read
+from unspool.models.reader import Reader as Reader
+from unspool.models.reader import SequenceReader as SequenceReader
 from unspool.models.seq2seq import EncoderDecoder as EncoderDecoder
-from unspool.models.seq2vec import Classifier as Classifier
+from unspool.models.seq2vec import EncoderWithHead as EncoderWithHead
 from unspool.models.seq2vec import Told as Told
-from unspool.models.seq2vec import calibrated as calibrated
+from unspool.models.sizes import ColumnSize as ColumnSize
+from unspool.models.sizes import FeaturesOf as FeaturesOf
+from unspool.models.sizes import LinesOf as LinesOf
+from unspool.models.sizes import OneOf as OneOf
+from unspool.models.sizes import SequenceOf as SequenceOf
+from unspool.models.vec2seq import ConditionedDecoder as ConditionedDecoder
+from unspool.models.vec2seq import VectorDecoder as VectorDecoder
+from unspool.models.vec2seq import VectorEncoder as VectorEncoder
+from unspool.models.vector_assembly import encoder_with_head as encoder_with_head
+from unspool.models.vector_assembly import reader as reader
+from unspool.models.vector_assembly import vector_decoder as vector_decoder

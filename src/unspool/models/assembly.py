@@ -15,9 +15,7 @@ from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
 from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, state_layers
 from unspool.models.encoder import Encoded, Encoder, memory_size
 from unspool.models.plain import PlainNetwork
-from unspool.models.pooling import POOLINGS, JoinedPooling
 from unspool.models.seq2seq import EncoderDecoder
-from unspool.models.seq2vec import Classifier
 from unspool.ragged import Ragged
 from unspool.randomness import using
 
@@ -96,7 +94,7 @@ def encoder_decoder(
     _check_decoder(attention, feeding, upper_layers, depth, width, output_size)
     fed = output_size if feeding else 0
     make, lower = decoder_cell or cell, depth - upper_layers
-    recurrent = _recurrent(embedding_size + fed, width, lower, make, between, noise)
+    recurrent = recurrent_stack(embedding_size + fed, width, lower, make, between, noise)
     upper = (
         Stack(*[layer for _ in range(upper_layers) for layer in _upper(width, make, between)]) if upper_layers else None
     )
@@ -152,44 +150,6 @@ def plain_network(
     )
 
 
-def classifier(
-    source_size: int,
-    classes: int,
-    *,
-    embedding_size: int = 256,
-    hidden_size: int = 256,
-    num_layers: int = 1,
-    cell: Callable[[int, int], Cell] = LSTM,
-    bidirectional: bool = True,
-    pooling: str | Sequence[str] = "max",
-    dropout: float = 0.1,
-    embedding_dropout: float | None = None,
-    output_dropout: float | None = None,
-) -> Classifier:
-    """A classifier of sequences from sizes and names.
-
-    Args:
-        source_size: number of ids.
-        classes: number of classes.
-        pooling: "last", "mean", "max" or "attention", or several of them, side by side.
-        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout, output_dropout: as for
-            `encoder_decoder`.
-
-    Raises:
-        ModelError: no pooling, or one of another name.
-    """
-    names = [pooling] if isinstance(pooling, str) else list(pooling)
-    if not names or any(name not in POOLINGS for name in names):
-        raise ModelError(f"`pooling` must be one or more of {', '.join(POOLINGS)}, but is {pooling!r}")
-    noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
-    layers = encoder_layers(embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
-    parts = [POOLINGS[name](memory_size(layers)) for name in names]
-    pooled = parts[0] if len(parts) == 1 else JoinedPooling(parts)
-    embedding, output = nn.Embedding(source_size, embedding_size), nn.Linear(pooled.output_size, classes)
-    initialise([embedding], output)
-    return Classifier(Encoder(embedding, layers), pooled, output, last)
-
-
 def encoder_layers(
     input_size: int,
     hidden_size: int,
@@ -212,9 +172,10 @@ def encoder_layers(
     return Layers(*layers)
 
 
-def _recurrent(
+def recurrent_stack(
     input_size: int, width: int, depth: int, cell: Callable[[int, int], Cell], dropout: float, input_dropout: float
 ) -> Cell:
+    """Cells one over another as one cell, with dropout before the first and between them."""
     cells: list[Cell] = [Dropout(input_dropout)] if input_dropout else []
     for i in range(depth):
         cells.append(cell(input_size if i == 0 else width, width))

@@ -102,3 +102,23 @@ class MeanBridge(Bridge):
     def forward(self, encoded: Encoded) -> list[dict[str, Tensor]]:
         mean = encoded.memory.mean()
         return [{field: torch.tanh(one(mean)) for field, one in maps.items()} for maps in self.maps]  # type: ignore[operator]
+
+
+class NoBridge(Bridge):
+    """Every layer of the decoder starts from zeros.
+
+    Args:
+        num_layers: of the decoder.
+        widths: field of a decoder layer's state -> its width.
+    """
+
+    def __init__(self, num_layers: int, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.num_layers, self.widths = num_layers, widths
+
+    def forward(self, encoded: Encoded) -> list[dict[str, Tensor]]:
+        memory = encoded.memory
+        return [
+            {field: memory.values.new_zeros(memory.batch_size, width) for field, width in self.widths.items()}
+            for _ in range(self.num_layers)
+        ]

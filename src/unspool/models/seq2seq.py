@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unspool.errors import ModelError
 from unspool.layers import Dropout
 from unspool.models.decoder import Decoded, Decoder, stepwise
-from unspool.models.encoder import Encoded, Encoder
+from unspool.models.encoder import Encoded
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, number_layers, uniform
@@ -45,7 +45,7 @@ class EncoderDecoder(Drawing, nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, embedding: nn.Embedding, decoder: Decoder, output: nn.Linear, dropout: float = 0.0
+        self, encoder: nn.Module, embedding: nn.Embedding, decoder: Decoder, output: nn.Linear, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.encoder, self.embedding, self.decoder, self.output = encoder, embedding, decoder, output

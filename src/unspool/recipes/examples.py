@@ -86,11 +86,11 @@ class DataSpec(Section):
     parts: PartsSpec | None = None
     """Files of each part in the folder `path`; not looked at where `source` is read."""
     rows: RowsSpec | None = None
-    """Rows to take, as in `{test: {span: sentence}}`, also by columns that are not taken; null: all. Of files alone where
-    there are `parts`."""
-    values: dict[str, ByColumn] = {}
-    """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`. Of files alone
+    """Rows to take, as in `{test: {span: sentence}}`, also by columns that are not taken; null: all. Of files only
     where there are `parts`."""
+    values: dict[str, ByColumn] = {}
+    """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`. Of files
+    only where there are `parts`."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
 
@@ -117,7 +117,7 @@ class TextSpec(Section):
     """Text, as a sequence of whole numbers."""
 
     kind: Literal["text"] = "text"
-    """`text`, `label`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`text`, `label`, `labels`, `number`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
     unit: Literal["characters", "words", "bpe"] = "characters"
     """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
     size: Annotated[int, Field(ge=4)] | None = None
@@ -140,12 +140,33 @@ class LabelSpec(Section):
     """One of several classes: those of the training part."""
 
     kind: Literal["label"]
-    """`label`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`label`, `labels`, `number`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
 
 
+class LabelsSpec(Section):
+    """Any of several labels, or none."""
+
+    kind: Literal["labels"]
+    """`labels`, `label`, `number`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    separator: Annotated[str, Field(min_length=1)] = ","
+    """What stands between two labels."""
+    names: Names = ()
+    """What labels are called that are numbers from 0 on in the data."""
+
+
+class NumberSpec(Section):
+    """A number."""
+
+    kind: Literal["number"]
+    """`number`, `label`, `labels`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+
+
+_KINDS = {"text": "TextSpec", "label": "LabelSpec", "labels": "LabelsSpec", "number": "NumberSpec"}
 FieldSpec = Annotated[
     Annotated[TextSpec, Tag("TextSpec")]
     | Annotated[LabelSpec, Tag("LabelSpec")]
+    | Annotated[LabelsSpec, Tag("LabelsSpec")]
+    | Annotated[NumberSpec, Tag("NumberSpec")]
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
-    by_kind("text", {"text": "TextSpec", "label": "LabelSpec"}),
+    by_kind("text", _KINDS),
 ]

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Field, Tag, model_validator
 
 from unspool.models.pooling import POOLINGS
 from unspool.recipes.section import ImportedSpec, Section, by_kind
 from unspool.recipes.values import CellName, Names, Rate, Size
+
+
+def _known_pooling(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in POOLINGS:
+            raise ValueError(f"must be {', '.join(POOLINGS)}, or several of them, but is {name!r}")
+    return names
+
+
+Pooling = Annotated[Names, Field(min_length=1), AfterValidator(_known_pooling)]
 
 
 class EncoderSpec(Section):
@@ -62,7 +72,7 @@ class EncoderDecoderSpec(Section):
     """An encoder that reads a sequence, and a decoder that writes another one."""
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"
-    """`encoder-decoder`, `plain`, `classifier`, or an import path (`mypkg.models:MyModel`) with its `options`."""
+    """`encoder-decoder`, `encoder`, `decoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -85,7 +95,7 @@ class PlainSpec(Section):
     """One output for each step of the input."""
 
     kind: Literal["plain"]
-    """`plain`, `encoder-decoder`, `classifier`, or an import path (`mypkg.models:MyModel`) with its `options`."""
+    """`plain`, `encoder-decoder`, `encoder`, `decoder`, or an import path `mypkg.models:MyModel`, with `options`."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -96,40 +106,61 @@ class PlainSpec(Section):
     """Share of features dropped before the output layer."""
 
 
-class ClassifierSpec(Section):
-    """Layers that read a sequence, and the class of all of it."""
+class EncoderWithHeadSpec(Section):
+    """Columns read, each by an encoder of its own, pooled into one vector; a class, labels or a number told from it."""
 
-    kind: Literal["classifier"]
-    """`classifier`, `encoder-decoder`, `plain`, or an import path (`mypkg.models:MyModel`) with its `options`."""
+    kind: Literal["encoder"]
+    """`encoder`, `encoder-decoder`, `decoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
     embedding_size: Size = 256
-    """Features of a symbol."""
+    """Features of a symbol, and of a label that is read."""
     embedding_dropout: Rate = 0.2
     """Share of a symbol's features dropped."""
     encoder: EncoderSpec = EncoderSpec()
-    """The layers."""
-    pooling: Annotated[Names, Field(min_length=1)] = ("max",)
+    """The layers; of a text of several lines those over its lines, too."""
+    pooling: Pooling = ("max",)
     """What makes one vector of all steps: `last`, `mean`, `max` or `attention`, or several side by side."""
+    hops: Annotated[int, Field(ge=0)] = 0
+    """How often the first input is looked up in the light of the others, as a story for a question; 0: side by side."""
     output_dropout: Rate = 0.2
-    """Share of features dropped before the output layer."""
+    """Share of the vector's features dropped."""
     balanced: bool = False
     """Whether all classes count alike in the loss, however rare they are."""
 
-    @field_validator("pooling")
-    @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in POOLINGS:
-                raise ValueError(f"must be {', '.join(POOLINGS)}, or several of them, but is {name!r}")
-        return names
+
+class VectorDecoderSpec(Section):
+    """Columns read and pooled into one vector, and a decoder that writes a sequence from it."""
+
+    kind: Literal["decoder"]
+    """`decoder`, `encoder-decoder`, `encoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol, and of a label that is read."""
+    embedding_dropout: Rate = 0.2
+    """Share of a symbol's features dropped."""
+    encoder: EncoderSpec = EncoderSpec()
+    """What reads inputs that are sequences; others need none."""
+    pooling: Pooling = ("max",)
+    """What makes one vector of such a sequence: `last`, `mean`, `max` or `attention`, or several side by side."""
+    condition: Literal["start", "steps", "both"] = "both"
+    """What the vector becomes: the decoder's initial state, an input of every step, or both."""
+    decoder: DecoderSpec = DecoderSpec()
+    """What writes the output; the cell `SCLSTM` has the vector as the meaning it reads off."""
+    tied_embeddings: bool = False
+    """Whether the output layer shares the weights of the embeddings."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
 
 
+_KINDS = {
+    "encoder-decoder": "EncoderDecoderSpec",
+    "plain": "PlainSpec",
+    "encoder": "EncoderWithHeadSpec",
+    "decoder": "VectorDecoderSpec",
+}
 ModelSpec = Annotated[
     Annotated[EncoderDecoderSpec, Tag("EncoderDecoderSpec")]
     | Annotated[PlainSpec, Tag("PlainSpec")]
-    | Annotated[ClassifierSpec, Tag("ClassifierSpec")]
+    | Annotated[EncoderWithHeadSpec, Tag("EncoderWithHeadSpec")]
+    | Annotated[VectorDecoderSpec, Tag("VectorDecoderSpec")]
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
-    by_kind(
-        "encoder-decoder",
-        {"encoder-decoder": "EncoderDecoderSpec", "plain": "PlainSpec", "classifier": "ClassifierSpec"},
-    ),
+    by_kind("encoder-decoder", _KINDS),
 ]

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, TextSpec
+from unspool.recipes.examples import DataSpec, FieldSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import EncoderDecoderSpec, ModelSpec
 from unspool.recipes.reading import written
-from unspool.recipes.section import ImportedSpec, Section
+from unspool.recipes.section import Section
 from unspool.recipes.values import MetricName
 
 
@@ -40,7 +40,7 @@ class Recipe(Section):
     """Where all that is random starts; the same seed gives the same run."""
 
     @property
-    def fields(self) -> dict[str, TextSpec | LabelSpec | ImportedSpec]:
+    def fields(self) -> dict[str, FieldSpec]:
         """Inputs and outputs, by column."""
         return {**self.inputs, **self.outputs}
 

@@ -19,9 +19,10 @@ def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
     best = (
         f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}" if outcome.best.value else "none"
     )
+    read = ", ".join(f"`{name}`" for name in made.task.sources)
     return f"""# {recipe.about or folder.path.name}
 
-Reads `{made.task.source}`, writes `{made.task.target}`. {facts["parameters"]:,} parameters, trained with
+Reads {read}, writes `{made.task.target}`. {facts["parameters"]:,} parameters, trained with
 [Unspool](recipe.yaml) from {facts["data"]} ({rows} examples).
 
 ## Use

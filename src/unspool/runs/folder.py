@@ -12,7 +12,7 @@ from unspool import fields as kinds
 from unspool import recipes
 from unspool.errors import FieldError, RunError
 from unspool.fields import Field
-from unspool.recipes import ImportedSpec, LabelSpec, Recipe, TextSpec
+from unspool.recipes import FieldSpec, ImportedSpec, Recipe
 from unspool.training.checkpoint import write_atomically
 
 FORMAT = 1
@@ -143,7 +143,7 @@ class Folder:
         return found
 
 
-def _loaded(spec: TextSpec | LabelSpec | ImportedSpec, saved: dict[str, Any]) -> Field:
+def _loaded(spec: FieldSpec, saved: dict[str, Any]) -> Field:
     """A saved field; one of the user's own is known by its import path."""
     if isinstance(spec, ImportedSpec):
         field: Field = recipes.imported(spec.kind).from_json(saved)

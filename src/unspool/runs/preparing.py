@@ -15,9 +15,9 @@ from torch import nn
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError
-from unspool.fields import Field, LabelField, TextField
+from unspool.fields import Field, LabelField, LabelsField, NumberField, TextField
 from unspool.ragged import Ragged
-from unspool.recipes import ImportedSpec, LabelSpec, Recipe, TextSpec, imported
+from unspool.recipes import FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
 from unspool.runs.folder import Folder
 from unspool.tasks import Task, task_of
 from unspool.training.limits import Cursor
@@ -148,9 +148,13 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
     return {name: fitted[name] for name in specs}
 
 
-def _unfitted(spec: TextSpec | LabelSpec | ImportedSpec) -> Field:
+def _unfitted(spec: FieldSpec) -> Field:
     if isinstance(spec, LabelSpec):
         return LabelField()
+    if isinstance(spec, LabelsSpec):
+        return LabelsField(spec.separator, spec.names)
+    if isinstance(spec, NumberSpec):
+        return NumberField()
     if isinstance(spec, TextSpec):
         return TextField(spec.unit, size=spec.size, min_count=spec.min_count, lowercase=spec.lowercase)
     field: Any = imported(spec.kind)(**spec.options)

@@ -135,22 +135,26 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     Args:
         limit: the most questions; None: all.
     """
-    rows = zip(table.column(task.source), map(_as_text, table.column(task.target)), strict=True)
+    asked = zip(*(table.column(name) for name in task.sources), strict=True)
+    rows = zip(asked, table.column(task.target), strict=True)
+
+    def question(values: tuple[Any, ...]) -> Any:
+        return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
+
     if not task.many_answers:
-        chosen = list(islice(rows, limit))
-        return Questions([question for question, _ in chosen], [[answer] for _, answer in chosen])
+        chosen = [(question(values), answer) for values, answer in islice(rows, limit)]
+        return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
     found: dict[Any, list[Any]] = {}
-    for question, answer in rows:
-        if question in found:
-            found[question].append(answer)
+    for values, answer in rows:
+        if values in found:
+            found[values].append(answer)
         elif limit is None or len(found) < limit:
-            found[question] = [answer]
-    return Questions(list(found), list(found.values()))
-
-
-def _as_text(answer: Any) -> Any:
-    """A class may be a whole number; metrics compare texts."""
-    return str(answer) if isinstance(answer, int) else answer
+            found[values] = [answer]
+    inputs = [question(values) for values in found]
+    answers = [
+        [task.as_text(each, answer) for answer in answers] for each, answers in zip(inputs, found.values(), strict=True)
+    ]
+    return Questions(inputs, answers)
 
 
 def scores(metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:

@@ -137,6 +137,7 @@ def validation_of(made: Prepared) -> Any:
             weight += objective.weights(batch)["tokens"]
         found = {"loss": total / weight}
         if made.recipe.metrics:
+            made.task.finish(model, made.validation_batches())
             texts = [answer.text for answer in made.task.predict(model, asked.inputs, greedy)]
             found |= {score.name: score.value for score in scores(made.recipe.metrics, texts, asked.answers)}
         model.eval()
@@ -165,12 +166,13 @@ def _plot(run: Run, made: Prepared) -> None:
     plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
     (question,) = questions(made.tables["valid"], made.task, 1).inputs
     answer = run.predict([question], attention=True)[0]
+    first = question[made.task.sources[0]] if len(made.task.sources) > 1 else question
     if answer.attention is not None:
-        source = run.fields[made.task.source]
+        source = run.fields[made.task.sources[0]]
         target = run.fields[made.task.target]
         plots.attention_map(
             answer.attention,
-            [*_pieces(source, question), "end"],
+            [*_pieces(source, first), "end"],
             [*_pieces(target, answer.text), "end"][: len(answer.attention)],
             run.folder.plots / "attention.png",
         )

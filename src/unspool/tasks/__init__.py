@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from unspool.fields import Field
-from unspool.recipes import ClassifierSpec, Recipe
+from unspool.recipes import EncoderWithHeadSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
 from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
+from unspool.tasks.vec2seq import VectorToSequence as VectorToSequence
 
 
 def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
@@ -17,4 +18,6 @@ def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
     Raises:
         RecipeError: columns or fields that its model can't take.
     """
-    return (SequenceToVector if isinstance(recipe.model, ClassifierSpec) else SequenceToSequence)(recipe, fields)
+    if isinstance(recipe.model, EncoderWithHeadSpec):
+        return SequenceToVector(recipe, fields)
+    return (VectorToSequence if isinstance(recipe.model, VectorDecoderSpec) else SequenceToSequence)(recipe, fields)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from unspool import cells, data
 from unspool.cells import Cell
 from unspool.data import Batch
-from unspool.errors import RecipeError
-from unspool.fields import Field, TextField
-from unspool.models import Objective
+from unspool.errors import FieldError, RecipeError
+from unspool.fields import Field, LabelField, TextField
+from unspool.models import ColumnSize, FeaturesOf, LinesOf, Objective, OneOf, SequenceOf
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, imported
 
@@ -44,12 +44,14 @@ class Task(Protocol):
     """What a recipe asks for: how its model is built, taught and asked.
 
     Fields:
-        source, target: the columns that are read and written; both are `columns`.
+        sources: the columns that are read.
+        target: the column that is written.
+        columns: all of them.
         fields: fitted, by column.
         many_answers: whether equal inputs are one question with several right answers, or a question each.
     """
 
-    source: str
+    sources: tuple[str, ...]
     target: str
     fields: dict[str, Field]
     many_answers: bool
@@ -66,7 +68,15 @@ class Task(Protocol):
     def predict(
         self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
     ) -> list[Prediction]:
-        """Answers to raw inputs, in their order."""
+        """Answers to raw inputs, in their order.
+
+        Args:
+            values: of the source; where there are several, mappings from their names to values.
+        """
+        ...
+
+    def as_text(self, question: Any, answer: Any) -> str:
+        """A right answer, as metrics compare it with predictions."""
         ...
 
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
@@ -75,31 +85,101 @@ class Task(Protocol):
 
 
 def in_batches(
-    model: nn.Module, encoded: Sequence[Tensor], answers: Callable[[Ragged], list[Prediction]]
+    model: nn.Module, task: Task, values: Sequence[Any], answers: Callable[[Batch, list[Any]], list[Prediction]]
 ) -> list[Prediction]:
-    """Answers to encoded sequences, in their order; like lengths are answered together, by a model in evaluation."""
+    """Answers to raw inputs, in their order; like lengths are answered together, by a model in evaluation.
+
+    Args:
+        answers: from a batch and its raw inputs to a prediction for each.
+    """
+    given = by_column(task.sources, values)
+    encoded = {name: task.fields[name].encode_many(column) for name, column in given.items()}
+    lengths = [[len(each) for each in encoded[name]] for name in encoded if task.fields[name].shape == "sequence"]
     device = next(model.parameters()).device
-    batches = data.in_order([len(each) for each in encoded], examples=ROWS) if encoded else []
+    batches = data.in_order(lengths or [[1] * len(values)], examples=ROWS) if values else []
     model.eval()
+
+    def column(name: str, rows: Any) -> Ragged | Tensor:
+        chosen = [encoded[name][row] for row in rows.tolist()]
+        if task.fields[name].shape == "sequence":
+            return Ragged.from_list(chosen, torch.from_numpy(rows))
+        return torch.stack(chosen)
 
     def found() -> Iterator[list[Prediction]]:
         for rows in batches:
-            source = Ragged.from_list([encoded[row] for row in rows.tolist()], torch.from_numpy(rows))
-            yield answers(source.to(device))
+            batch = Batch({name: column(name, rows) for name in encoded}, torch.from_numpy(rows))
+            yield answers(batch.to(device), [values[row] for row in rows.tolist()])
 
     return data.back_in_order(batches, found())
 
 
-def one_column_each(recipe: Recipe) -> tuple[str, str]:
-    """The one input and the one output.
+def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
+    """Raw inputs column by column.
+
+    Args:
+        names: of the columns that are read.
+        values: mappings from these names to values; of a single column, also the values themselves.
+
+    Raises:
+        FieldError: a value that is no mapping where several columns are read, or one that lacks a column.
+    """
+    if len(names) == 1:
+        (name,) = names
+        return {name: [each[name] if isinstance(each, Mapping) and name in each else each for each in values]}
+    for row, each in enumerate(values):
+        if not isinstance(each, Mapping):
+            form = ", ".join(f'"{name}": …' for name in names)
+            raise FieldError(f"input {row} must name all columns that are read, {{{form}}}, but is {each!r}")
+        for name in names:
+            if name not in each:
+                raise FieldError(f"input {row} must name all columns that are read, but lacks `{name}`: {dict(each)!r}")
+    return {name: [each[name] for each in values] for name in names}
+
+
+def sizes(task: Task) -> dict[str, ColumnSize]:
+    """What a network must know of the columns that are read.
+
+    Raises:
+        RecipeError: a column that it can't read.
+    """
+    return {name: _size(task, name) for name in task.sources}
+
+
+def _size(task: Task, name: str) -> ColumnSize:
+    field = task.fields[name]
+    if isinstance(field, TextField):
+        same = next(other for other in task.fields if task.fields[other] is field)
+        return (LinesOf if getattr(field, "lines", False) else SequenceOf)(len(field), same)
+    if isinstance(field, LabelField):
+        return OneOf(len(field))
+    if field.shape == "vector" and hasattr(field, "__len__"):
+        return FeaturesOf(len(field))
+    raise RecipeError(
+        f"`inputs.{name}` must be a text, a label or a vector of known length to be read here, but is a "
+        f"{type(field).__name__}"
+    )
+
+
+def one_output(recipe: Recipe) -> str:
+    """The one column that is written.
 
     Raises:
         RecipeError: there are more.
     """
-    for side, columns in (("inputs", recipe.inputs), ("outputs", recipe.outputs)):
-        if len(columns) != 1:
-            raise RecipeError(f"`{side}` must name one column for this model, but names {', '.join(columns)}")
-    return next(iter(recipe.inputs)), next(iter(recipe.outputs))
+    if len(recipe.outputs) != 1:
+        raise RecipeError(f"`outputs` must name one column for this model, but names {', '.join(recipe.outputs)}")
+    return next(iter(recipe.outputs))
+
+
+def one_input(recipe: Recipe) -> str:
+    """The one column that is read.
+
+    Raises:
+        RecipeError: there are more.
+    """
+    if len(recipe.inputs) != 1:
+        raise RecipeError(f"`inputs` must name one column for this model, but names {', '.join(recipe.inputs)}")
+    return next(iter(recipe.inputs))
 
 
 def text_field(fields: Mapping[str, Field], column: str) -> TextField:

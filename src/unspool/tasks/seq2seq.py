@@ -15,9 +15,8 @@ from unspool.decode import Hypothesis, beam_search, greedy, sample
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field
 from unspool.models import PlainNetwork, encoder_decoder, plain_network
-from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
-from unspool.tasks.base import Prediction, cell_of, in_batches, one_column_each, ragged, text_field
+from unspool.tasks.base import Prediction, cell_of, in_batches, one_input, one_output, ragged, text_field
 
 
 @dataclass(eq=False)
@@ -26,13 +25,14 @@ class SequenceObjective:
 
     Args:
         model: with `loss(source, target, smoothing=…)`.
-        source, target: names of the columns.
+        source: what the model reads of a batch.
+        target: name of the column.
         smoothing: of labels.
         sampling: the rate of scheduled sampling now.
     """
 
     model: nn.Module
-    source: str
+    source: Callable[[Batch], Any]
     target: str
     smoothing: float = 0.0
     sampling: Callable[[], float] = lambda: 0.0
@@ -46,7 +46,7 @@ class SequenceObjective:
         rate = self.sampling()
         more = {"sampling": rate} if rate > 0 else {}
         loss = self.model.loss(  # type: ignore[operator]
-            ragged(batch, self.source), ragged(batch, self.target), smoothing=self.smoothing, **more
+            self.source(batch), ragged(batch, self.target), smoothing=self.smoothing, **more
         )
         return {"tokens": loss}
 
@@ -66,11 +66,19 @@ class SequenceToSequence:
 
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
         self.recipe, self.fields = recipe, dict(fields)
-        self.source, self.target = one_column_each(recipe)
+        self.target = one_output(recipe)
+        self.sources: tuple[str, ...] = self._sources()
+
+    def _sources(self) -> tuple[str, ...]:
+        return (one_input(self.recipe),)
 
     @property
-    def columns(self) -> tuple[str, str]:
-        return self.source, self.target
+    def columns(self) -> tuple[str, ...]:
+        return (*self.sources, self.target)
+
+    def source(self, batch: Batch) -> Any:
+        """What the model reads of a batch."""
+        return ragged(batch, self.sources[0])
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator.
@@ -79,7 +87,7 @@ class SequenceToSequence:
             longest_target: the most tokens of a target in training: the bound of a plain network.
         """
         spec = self.recipe.model
-        sizes = len(text_field(self.fields, self.source)), len(text_field(self.fields, self.target))
+        sizes = len(text_field(self.fields, self.sources[0])), len(text_field(self.fields, self.target))
         if isinstance(spec, PlainSpec):
             return plain_network(
                 *sizes,
@@ -125,8 +133,7 @@ class SequenceToSequence:
         """Whether both columns have one vocabulary."""
         specs = self.recipe.fields
         return any(
-            getattr(specs[one], "vocabulary", None) == other
-            for one, other in ((self.source, self.target), (self.target, self.source))
+            getattr(specs[one], "vocabulary", None) == other for one, other in (self.columns, self.columns[::-1])
         )
 
     def objective(self, model: nn.Module, *, training: bool = True) -> SequenceObjective:
@@ -141,9 +148,10 @@ class SequenceToSequence:
         return SequenceObjective(model, self.source, self.target, smoothing)
 
     def hypotheses(
-        self, model: nn.Module, source: Ragged, how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self, model: nn.Module, batch: Batch, how: DecodeSpec, *, n_best: int = 1, attention: bool = False
     ) -> list[list[Hypothesis]]:
-        """For each source, in order, the best outputs; `how.sample` draws one instead."""
+        """For each example, in order, the best outputs; `how.sample` draws one instead."""
+        source = self.source(batch)
         if isinstance(model, PlainNetwork):
             found = model.best(source)
             return [[Hypothesis(tokens, score, score, ended)] for tokens, score, ended in found]
@@ -155,8 +163,7 @@ class SequenceToSequence:
                 )
         with torch.no_grad():
             encoded = model.encode(source)  # type: ignore[operator]
-        limit = ((source.lengths + 1) * how.max_length_ratio).ceil().long()
-        limit = limit if how.max_length is None else limit.clamp(max=how.max_length)
+        limit = self.limit(batch, how)
         decodable: Any = model
         if how.sample:
             drawn = [
@@ -197,19 +204,29 @@ class SequenceToSequence:
     ) -> list[Prediction]:
         """Answers to raw inputs, in their order; like lengths are decoded together."""
 
-        def answers(source: Ragged) -> list[Prediction]:
-            found = self.hypotheses(model, source, how, n_best=n_best, attention=attention)
-            return [self._prediction(each) for each in found]
+        def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
+            found = self.hypotheses(model, batch, how, n_best=n_best, attention=attention)
+            return [self._prediction(*each) for each in zip(found, given, strict=True)]
 
-        return in_batches(model, self.fields[self.source].encode_many(list(values)), answers)
+        return in_batches(model, self, values, answers)
+
+    def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
+        """The most steps to write for each example. (batch,)"""
+        limit = ((ragged(batch, self.sources[0]).lengths + 1) * how.max_length_ratio).ceil().long()
+        return limit if how.max_length is None else limit.clamp(max=how.max_length)
+
+    def as_text(self, question: Any, answer: Any) -> str:
+        return str(answer)
 
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
         """Nothing is left to do."""
 
-    def _prediction(self, found: Sequence[Hypothesis]) -> Prediction:
+    def _prediction(self, found: Sequence[Hypothesis], given: Any) -> Prediction:
         decode = self.fields[self.target].decode
         each = tuple(
-            Prediction(decode(one.tokens), one.score, one.log_probability, one.complete, (), one.attention)
+            Prediction(
+                self.as_text(given, decode(one.tokens)), one.score, one.log_probability, one.complete, (), one.attention
+            )
             for one in found
         )
         return each[0]._replace(n_best=each)

@@ -1,4 +1,4 @@
-"""Sequence → vector: one column read, its class told."""
+"""Sequence → vector: columns read, a class, labels or a number told."""
 
 from __future__ import annotations
 
@@ -11,47 +11,44 @@ from torch import Tensor, nn
 
 from unspool.data import Batch
 from unspool.errors import RecipeError
-from unspool.fields import Field, LabelField
-from unspool.models import Classifier, Told, calibrated, classifier
-from unspool.ragged import Ragged
-from unspool.recipes import ClassifierSpec, DecodeSpec, Recipe
-from unspool.tasks.base import Prediction, cell_of, in_batches, one_column_each, ragged, text_field
+from unspool.fields import Field, LabelField, LabelsField, NumberField
+from unspool.models import ClassHead, EncoderWithHead, Head, LabelsHead, NumberHead, Told, encoder_with_head
+from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
+from unspool.tasks.base import Prediction, cell_of, in_batches, one_output, sizes
 
 
 @dataclass(eq=False)
-class ClassObjective:
-    """The negative log-likelihood of the classes, in nats an example: what `Trainer` makes small.
+class HeadObjective:
+    """The loss of the answers by the model's head, a mean over examples: what `Trainer` makes small.
 
     Args:
-        model: a `Classifier`.
-        source, target: names of the columns.
+        model: an `EncoderWithHead`.
+        target: name of the column.
         smoothing: of labels.
         class_weights: (classes,), how much an example of each counts, or None where all count alike.
     """
 
-    model: Classifier
-    source: str
+    model: EncoderWithHead
     target: str
     smoothing: float = 0.0
     class_weights: Tensor | None = None
     scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
 
     def weights(self, batch: Batch) -> dict[str, float]:
-        target = _numbers(batch, self.target)
-        return {"tokens": len(target) if self.class_weights is None else float(self.class_weights[target].sum())}
+        return {"tokens": self.model.head.weight(_answers(batch, self.target), self.class_weights)}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
-        target = _numbers(batch, self.target)
+        target = _answers(batch, self.target)
         weights = None if self.class_weights is None else self.class_weights.to(target.device)
-        loss = self.model.loss(ragged(batch, self.source), target, smoothing=self.smoothing, class_weights=weights)
-        return {"tokens": loss}
+        scores = self.model(batch, batch.ids).scores
+        return {"tokens": self.model.head.loss(scores, target, self.smoothing, weights)}
 
 
 class SequenceToVector:
-    """What a recipe with one text in and one class out asks for.
+    """What a recipe with columns in and one class, several labels or a number out asks for.
 
     Args:
-        recipe: with one input and one output.
+        recipe: with one output.
         fields: fitted, by column.
 
     Raises:
@@ -62,75 +59,95 @@ class SequenceToVector:
 
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
         self.recipe, self.fields = recipe, dict(fields)
-        self.source, self.target = one_column_each(recipe)
-        found = self.fields[self.target]
-        if not isinstance(found, LabelField):
+        self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
+        answer = self.fields[self.target]
+        if not isinstance(answer, LabelField | LabelsField | NumberField):
             raise RecipeError(
-                f"`outputs.{self.target}` must be of kind `label` for a classifier, but is a {type(found).__name__}"
+                f"`outputs.{self.target}` must be of kind `label`, `labels` or `number` for an encoder with a head, "
+                f"but is a {type(answer).__name__}"
             )
-        self.label = found
+        self.answer: LabelField | LabelsField | NumberField = answer
 
     @property
-    def columns(self) -> tuple[str, str]:
-        return self.source, self.target
+    def columns(self) -> tuple[str, ...]:
+        return (*self.sources, self.target)
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator."""
         spec = self.recipe.model
-        assert isinstance(spec, ClassifierSpec)
-        return classifier(
-            len(text_field(self.fields, self.source)),
-            len(self.label),
+        assert isinstance(spec, EncoderWithHeadSpec)
+        return encoder_with_head(
+            sizes(self),
+            self._head,
             embedding_size=spec.embedding_size,
             hidden_size=spec.encoder.hidden_size,
             num_layers=spec.encoder.num_layers,
             cell=cell_of(spec.encoder.cell),
             bidirectional=spec.encoder.bidirectional,
             pooling=spec.pooling,
+            hops=spec.hops,
             dropout=spec.encoder.dropout,
             embedding_dropout=spec.embedding_dropout,
             output_dropout=spec.output_dropout,
         )
 
-    def objective(self, model: nn.Module, *, training: bool = True) -> ClassObjective:
-        assert isinstance(model, Classifier)
-        assert isinstance(self.recipe.model, ClassifierSpec)
-        train, weights = self.recipe.train, None
+    def _head(self, size: int) -> Head:
+        if isinstance(self.answer, NumberField):
+            return NumberHead(size, 1)
+        return (LabelsHead if isinstance(self.answer, LabelsField) else ClassHead)(size, len(self.answer))
+
+    def objective(self, model: nn.Module, *, training: bool = True) -> HeadObjective:
+        assert isinstance(model, EncoderWithHead)
+        assert isinstance(self.recipe.model, EncoderWithHeadSpec)
+        train = self.recipe.train
         if train.scheduled_sampling:
             raise RecipeError(
                 "`train.scheduled_sampling` must be 0 for a model that writes no sequence, but is "
                 f"{train.scheduled_sampling:g}"
             )
-        if training and self.recipe.model.balanced:
-            counts = torch.tensor(self.label.counts, dtype=torch.float32)
-            weights = counts.sum() / (len(counts) * counts)
-        return ClassObjective(model, self.source, self.target, train.label_smoothing if training else 0.0, weights)
+        weights = self._weights() if training and self.recipe.model.balanced else None
+        return HeadObjective(model, self.target, train.label_smoothing if training else 0.0, weights)
+
+    def _weights(self) -> Tensor:
+        """Under which every class counts alike, or a label's presence as much as its absence."""
+        if isinstance(self.answer, NumberField):
+            raise RecipeError(
+                "`model.balanced` must be false for a number, but is true: there are no classes to balance"
+            )
+        counts = torch.tensor(self.answer.counts, dtype=torch.float32)
+        if isinstance(self.answer, LabelsField):
+            return ((self.answer.rows - counts) / counts.clamp(min=1)).clamp(min=1)
+        return counts.sum() / (len(counts) * counts)
 
     def predict(
         self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
     ) -> list[Prediction]:
-        """The most probable classes of raw inputs, in their order, with calibrated probabilities."""
-        assert isinstance(model, Classifier)
+        """The most probable answers to raw inputs, in their order, with calibrated probabilities."""
+        assert isinstance(model, EncoderWithHead)
 
         @torch.no_grad()
-        def answers(source: Ragged) -> list[Prediction]:
-            told = model(source)
-            best, numbers = model.log_probabilities(told.logits).topk(min(max(n_best, 1), len(self.label)), 1)
-            rows = zip(best.tolist(), numbers.tolist(), self._attention(told, len(best), attention), strict=True)
-            return [self._prediction(*row) for row in rows]
+        def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
+            told = model(batch, batch.ids)
+            rows = zip(told.scores, self._attention(told, batch.batch_size, attention), strict=True)
+            return [self._prediction(model.head, scores, n_best, weights) for scores, weights in rows]
 
-        return in_batches(model, self.fields[self.source].encode_many(list(values)), answers)
+        return in_batches(model, self, values, answers)
+
+    def as_text(self, question: Any, answer: Any) -> str:
+        if isinstance(self.answer, LabelsField):
+            return self.answer.as_text(answer)
+        return str(answer)
 
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
-        """Calibrate the probabilities on validation examples."""
-        assert isinstance(model, Classifier)
+        """Calibrate probabilities and choose thresholds, on validation examples."""
+        assert isinstance(model, EncoderWithHead)
         model.eval()
-        logits, targets = [], []
+        scores, targets = [], []
         with torch.no_grad():
             for batch in batches:
-                logits.append(model(ragged(batch, self.source)).logits.float().cpu())
-                targets.append(_numbers(batch, self.target).cpu())
-        model.temperature.fill_(calibrated(torch.cat(logits), torch.cat(targets)))
+                scores.append(model(batch, batch.ids).scores.float().cpu())
+                targets.append(_answers(batch, self.target).cpu())
+        model.head.settle(torch.cat(scores), torch.cat(targets))
 
     def _attention(self, told: Told, rows: int, asked: bool) -> list[Tensor | None]:
         """(1, steps and the end) of each row, where there is any and it is asked for."""
@@ -138,15 +155,23 @@ class SequenceToVector:
             return [None] * rows
         return [weights.unsqueeze(0).cpu() for weights in told.weights.split()]
 
-    def _prediction(self, best: list[float], numbers: list[int], attention: Tensor | None) -> Prediction:
+    def _prediction(self, head: Head, scores: Tensor, n_best: int, attention: Tensor | None) -> Prediction:
+        if isinstance(self.answer, NumberField):
+            found = Prediction(self.answer.decode(scores[0].cpu()), 0.0, 0.0, True, (), attention)
+            return found._replace(n_best=(found,))
+        assert isinstance(head, ClassHead | LabelsHead)
+        best, numbers = head.log_probabilities(scores).topk(min(max(n_best, 1), len(self.answer)))
         each = tuple(
-            Prediction(self.label.classes[number], score, score, True, (), attention)
-            for score, number in zip(best, numbers, strict=True)
+            Prediction(self.answer.names[number], score, score, True, (), attention)
+            for score, number in zip(best.tolist(), numbers.tolist(), strict=True)
         )
+        if isinstance(head, LabelsHead):
+            told = (scores.float().sigmoid() >= head.thresholds).float().cpu()
+            return each[0]._replace(text=self.as_text(None, self.answer.decode(told)), n_best=each)
         return each[0]._replace(n_best=each)
 
 
-def _numbers(batch: Batch, column: str) -> Tensor:
+def _answers(batch: Batch, column: str) -> Tensor:
     found = batch[column]
     assert isinstance(found, Tensor)
     return found

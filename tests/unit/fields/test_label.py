@@ -19,27 +19,27 @@ def field() -> LabelField:
 def test_classes_are_numbered_by_their_texts_whatever_their_order(field: LabelField) -> None:
     other = LabelField()
     other.fit(["ham", "eggs", "ham", "spam"])
-    assert field.classes == other.classes == ("eggs", "ham", "spam")
+    assert field.names == other.names == ("eggs", "ham", "spam")
     assert field.counts == other.counts == (1, 2, 1)
     assert len(field) == 3
     assert [int(number) for number in field.encode_many(["spam", "eggs"])] == [2, 0]
 
 
 def test_every_class_comes_back(field: LabelField) -> None:
-    assert [field.decode(field.encode(name)) for name in field.classes] == list(field.classes)
+    assert [field.decode(field.encode(name)) for name in field.names] == list(field.names)
 
 
 def test_whole_numbers_stand_for_their_texts() -> None:
     field = LabelField()
     field.fit([3, "12", 3])
-    assert field.classes == ("12", "3")
+    assert field.names == ("12", "3")
     assert torch.equal(field.encode("3"), field.encode(3))
 
 
 def test_a_saved_field_is_the_same(field: LabelField) -> None:
     again = load(field.to_json())
     assert isinstance(again, LabelField)
-    assert (again.classes, again.counts) == (field.classes, field.counts)
+    assert (again.names, again.counts) == (field.names, field.counts)
 
 
 @pytest.mark.parametrize("values", [[], ["one"], ["one", "one"], ["one", ""], ["one", "  "], ["one", 2.5], ["a", None]])
@@ -69,10 +69,10 @@ def test_an_unfitted_field_says_what_to_do(use: Any) -> None:
     "saved",
     [
         {"kind": "label"},
-        {"kind": "label", "classes": "ab", "counts": [1, 1]},
-        {"kind": "label", "classes": ["a"], "counts": [1]},
-        {"kind": "label", "classes": ["a", "a"], "counts": [1, 1]},
-        {"kind": "label", "classes": ["a", "b"], "counts": [1]},
+        {"kind": "label", "names": "ab", "counts": [1, 1]},
+        {"kind": "label", "names": ["a"], "counts": [1]},
+        {"kind": "label", "names": ["a", "a"], "counts": [1, 1]},
+        {"kind": "label", "names": ["a", "b"], "counts": [1]},
     ],
 )
 def test_json_that_it_did_not_write_is_refused(saved: dict[str, Any]) -> None:

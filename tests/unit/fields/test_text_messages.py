@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unspool import fields
 from unspool.errors import FieldError
-from unspool.fields import TextField
+from unspool.fields import KINDS, TextField
 
 UNITS: dict[str, dict[str, Any]] = {"characters": {}, "words": {}, "bpe": {"size": 300}}
 
@@ -102,7 +102,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an unknown kind": (
         lambda: fields.load({"kind": "txt"}),
-        "`kind` must be one of text, label, but is 'txt' (nearest: `text`); "
+        f"`kind` must be one of {', '.join(KINDS)}, but is 'txt' (nearest: `text`); "
         "a kind of your own goes into `unspool.fields.KINDS` first",
     ),
     "a kind that is no name": (lambda: fields.load({"kind": ["text"]}), "but is ['text'] (nearest: `text`)"),

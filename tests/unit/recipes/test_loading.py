@@ -187,12 +187,12 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `plain`, `classifier` or an import path `module:name`, but is 'plan'; "
-        "did you mean `plain`?",
+        "`model.kind` must be `encoder-decoder`, `plain`, `encoder`, `decoder` or an import path `module:name`, but is "
+        "'plan'; did you mean `plain`?",
     ),
     "a kind that is no text": (
         "inputs.word.kind=3",
-        "`inputs.word.kind` must be `text`, `label` or an import path `module:name`, but is 3",
+        "`inputs.word.kind` must be `text`, `label`, ",
     ),
     "unknown cell": (
         "model.decoder.cell=LTSM",

@@ -10,7 +10,7 @@ import torch
 
 from unspool import Run, cli, recipes, runs
 from unspool.errors import FieldError, RecipeError
-from unspool.models import Classifier
+from unspool.models import ClassHead, EncoderWithHead
 from unspool.runs.preparing import prepared
 
 GOOD, BAD = ["fine", "great", "warm", "kind"], ["poor", "dull", "cold", "mean"]
@@ -37,7 +37,7 @@ def recipe(path: Path, *overrides: str) -> Any:
         "inputs": {"text": {"kind": "text", "unit": "words"}},
         "outputs": {"class": {"kind": "label"}},
         "model": {
-            "kind": "classifier",
+            "kind": "encoder",
             "embedding_size": 16,
             "encoder": {"cell": "GRU", "hidden_size": 16, "dropout": 0.1},
             "pooling": "attention",
@@ -90,8 +90,9 @@ def test_attention_says_how_much_each_word_and_the_end_counted(trained: Run) -> 
 def test_its_folder_holds_a_plot_a_card_and_calibrated_weights(trained: Run) -> None:
     assert (trained.folder.plots / "attention.png").exists()
     assert "Reads `text`, writes `class`" in (trained.folder.path / "README.md").read_text()
-    assert isinstance(trained.model, Classifier)
-    assert float(trained.model.temperature) != 1.0
+    assert isinstance(trained.model, EncoderWithHead)
+    assert isinstance(trained.model.head, ClassHead)
+    assert float(trained.model.head.temperature) != 1.0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_balanced_classes_weigh_alike(reviews: Path, tmp_path: Path) -> None:
 
 def test_a_dry_run_says_what_to_expect(reviews: Path) -> None:
     said = runs.dry_run(recipe(reviews))
-    assert "Classifier:" in said
+    assert "EncoderWithHead:" in said
     assert "text 1 to 7" in said
     assert "class" not in said.split("lengths in tokens:")[1].splitlines()[0]
 
@@ -157,7 +158,7 @@ def test_a_class_of_the_validation_part_that_training_never_saw_is_named_with_it
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (["outputs.class={kind: text}"], RecipeError, "`outputs.class` must be of kind `label`"),
+        (["outputs.class={kind: text}"], RecipeError, "`outputs.class` must be of kind `label`, `labels` or `number`"),
         (["model.pooling=mode"], RecipeError, "must be last, mean, max, attention"),
         (["model.pooling=[]"], RecipeError, "pooling"),
         (["train.scheduled_sampling=0.5"], RecipeError, "`train.scheduled_sampling` must be 0"),

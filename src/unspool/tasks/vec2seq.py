@@ -1,0 +1,70 @@
+"""Vector → sequence: columns read into one vector, another written from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unspool.data import Batch
+from unspool.fields import Field
+from unspool.models import vector_decoder
+from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
+from unspool.tasks.base import cell_of, sizes, text_field
+from unspool.tasks.seq2seq import SequenceToSequence
+
+_LONGER = 1.5  # than the longest target of the training part: where decoding gives up
+
+
+class VectorToSequence(SequenceToSequence):
+    """What a recipe with a vector in (features, classes, pooled sequences, several together) and a text out asks for.
+
+    Args:
+        recipe: with one output.
+        fields: fitted, by column.
+
+    Raises:
+        RecipeError: other columns, or fields of other kinds.
+    """
+
+    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
+        super().__init__(recipe, fields)
+        self.longest_target = 0
+
+    def _sources(self) -> tuple[str, ...]:
+        return tuple(self.recipe.inputs)
+
+    def source(self, batch: Batch) -> Any:
+        return batch
+
+    def build(self, longest_target: int = 0) -> nn.Module:
+        """The model, its weights drawn from torch's generator.
+
+        Args:
+            longest_target: the most tokens of a target in training.
+        """
+        self.longest_target = longest_target
+        spec = self.recipe.model
+        assert isinstance(spec, VectorDecoderSpec)
+        return vector_decoder(
+            sizes(self),
+            len(text_field(self.fields, self.target)),
+            embedding_size=spec.embedding_size,
+            hidden_size=spec.decoder.hidden_size,
+            num_layers=spec.decoder.num_layers,
+            cell=cell_of(spec.decoder.cell),
+            encoder_hidden_size=spec.encoder.hidden_size,
+            bidirectional=spec.encoder.bidirectional,
+            pooling=spec.pooling,
+            condition=spec.condition,
+            dropout=spec.decoder.dropout,
+            embedding_dropout=spec.embedding_dropout,
+            output_dropout=spec.output_dropout,
+            tied_embeddings=spec.tied_embeddings,
+        )
+
+    def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
+        most = how.max_length if how.max_length is not None else int(_LONGER * self.longest_target) + 1
+        return torch.full((batch.batch_size,), most)

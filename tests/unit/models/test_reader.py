@@ -1,0 +1,176 @@
+"""Columns read into one vector, and answers told from it."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unspool import Ragged, randomness
+from unspool.cells import GRU, LSTM
+from unspool.errors import ModelError
+from unspool.models import (
+    ClassHead,
+    EncoderWithHead,
+    FeatureReader,
+    FeaturesOf,
+    LabelReader,
+    LinesOf,
+    OneOf,
+    Reader,
+    SequenceOf,
+    encoder_with_head,
+    reader,
+)
+from unspool.models.lines import lines_of
+from unspool.models.pooling import POOLINGS
+from unspool.tokens import END, with_end
+
+LENGTHS = [3, 0, 1, 5]
+
+
+def head(size: int) -> ClassHead:
+    return ClassHead(size, 3)
+
+
+def source() -> Ragged:
+    torch.manual_seed(1)
+    return Ragged(torch.randint(3, 9, (sum(LENGTHS),)), LENGTHS, ids=[7, 8, 9, 10])
+
+
+def stories() -> tuple[list[list[list[int]]], Ragged]:
+    """Rows of lines of ids: several lines, an empty one, one alone, none."""
+    rows = [[[4, 5], [], [6]], [[7, 8, 3]], [[]], [[3], [4, 4]]]
+    flat = [[i for number, line in enumerate(row) for i in ([END] if number else []) + line] for row in rows]
+    return rows, Ragged.from_list([torch.tensor(row, dtype=torch.int64) for row in flat])
+
+
+def some(columns: dict[str, object], rows: list[int]) -> dict[str, object]:
+    return {name: each.select(rows) if isinstance(each, Ragged) else each[rows] for name, each in columns.items()}
+
+
+def test_lines_are_what_stands_between_ends() -> None:
+    rows, tokens = stories()
+    lines, counts = lines_of(with_end(tokens))
+    assert counts.tolist() == [3, 1, 1, 2]
+    assert [line.tolist() for line in lines.split()] == [[*line, END] for row in rows for line in row]
+    assert lines.ids.tolist() == [0, 0, 0, 1, 2, 3, 3]
+
+
+def test_columns_lie_side_by_side() -> None:
+    found = Reader({"colour": LabelReader(3, 4), "size": FeatureReader(2)})
+    columns = {"colour": torch.tensor([2, 0]), "size": torch.tensor([[1, 2], [3, 4]])}
+    vector = found(columns).vector
+    assert torch.equal(vector[:, :4], found.readers[0].embedding.weight[[2, 0]])
+    assert vector[:, 4:].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert found.output_size == 6
+
+
+@pytest.mark.parametrize("hops", [0, 2])
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+def test_a_row_of_several_columns_alone_or_in_company_is_told_the_same(hops: int, cell: type) -> None:
+    torch.manual_seed(0)
+    sizes = {"story": LinesOf(9, "words"), "question": SequenceOf(9, "words"), "place": OneOf(4), "x": FeaturesOf(2)}
+    model = encoder_with_head(
+        sizes, head, embedding_size=4, hidden_size=5, cell=cell, pooling=["max", "last"], hops=hops
+    )
+    model.eval()
+    columns = {"story": stories()[1], "question": source(), "place": torch.tensor([3, 0, 1, 1]), "x": torch.randn(4, 2)}
+    together = model(columns, torch.arange(4)).scores
+    assert together.shape == (4, 3)
+    for row in range(4):
+        alone = model(some(columns, [row]), torch.tensor([row])).scores
+        torch.testing.assert_close(alone[0], together[row])
+
+
+@pytest.mark.parametrize("pooling", [*POOLINGS, ["last", "max", "attention"]], ids=str)
+def test_a_text_alone_or_in_company_is_told_the_same(pooling: str) -> None:
+    torch.manual_seed(0)
+    model = encoder_with_head(
+        {"text": SequenceOf(9)}, head, embedding_size=4, hidden_size=5, num_layers=2, pooling=pooling
+    )
+    model.eval()
+    together = model({"text": source()}, source().ids).scores
+    for row in range(4):
+        torch.testing.assert_close(
+            model({"text": source().select([row])}, source().ids[row : row + 1]).scores[0], together[row]
+        )
+
+
+def test_the_end_is_read() -> None:
+    torch.manual_seed(0)
+    model = encoder_with_head(
+        {"text": SequenceOf(9)}, head, embedding_size=4, hidden_size=5, pooling="attention", dropout=0.0
+    )
+    scores, weights = model({"text": Ragged(torch.tensor([4, 5]), [2])}, torch.tensor([0]))
+    part = model.reader.readers[0]
+    by_hand = part.pooling(part.encoder(Ragged(torch.tensor([4, 5, END]), [3])))
+    assert weights.lengths.tolist() == [3]
+    torch.testing.assert_close(scores, model.head(by_hand.vector))
+
+
+def test_hops_are_the_equations_of_a_loop_over_rows() -> None:
+    torch.manual_seed(0)
+    found = reader(
+        {"story": LinesOf(9), "question": SequenceOf(9)}, embedding_size=4, hidden_size=5, hops=2, dropout=0.0
+    )
+    found.eval()
+    columns = {"story": stories()[1], "question": source()}
+    read = found.read(columns)
+    told = found(columns)
+
+    def by_hand(facts: Tensor, q: Tensor) -> Tensor:
+        m = q
+        for inner, score, renew in zip(found.inner, found.score, found.renew, strict=True):
+            z = [torch.cat([f * q, (f - q).abs(), f * m, (f - m).abs()]) for f in facts]
+            weights = torch.stack([score(torch.tanh(inner(each))) for each in z]).softmax(0)
+            m = torch.relu(renew(torch.cat([m, (weights * facts).sum(0), q])))
+        return torch.cat([m, q])
+
+    for row, memory in enumerate(read["story"].memory.split()):
+        facts = torch.tanh(found.fact(memory))
+        q = torch.tanh(found.question(read["question"].vector[row]))
+        torch.testing.assert_close(told.vector[row], by_hand(facts, q))
+    torch.testing.assert_close(told.weights.sum(), torch.ones(4))
+
+
+def test_columns_of_one_vocabulary_share_an_embedding() -> None:
+    shared = reader({"story": LinesOf(9, "words"), "question": SequenceOf(9, "words")}, embedding_size=4, hidden_size=5)
+    apart = reader({"story": LinesOf(9), "question": SequenceOf(9)}, embedding_size=4, hidden_size=5)
+    assert shared.readers[0].encoder.embedding is shared.readers[1].encoder.embedding
+    assert apart.readers[0].encoder.embedding is not apart.readers[1].encoder.embedding
+
+
+def test_dropout_is_drawn_for_the_example_and_not_for_its_place() -> None:
+    torch.manual_seed(0)
+    model = encoder_with_head({"text": SequenceOf(9)}, head, embedding_size=8, hidden_size=8, dropout=0.5).train()
+    given = source()
+    order = [3, 1, 0, 2]
+    with randomness.using(seed=1, step=2):
+        together = model({"text": given}, given.ids).scores
+        turned = model({"text": given.select(order)}, given.ids[order]).scores
+    torch.testing.assert_close(turned, together[order])
+    assert not torch.allclose(together, model.eval()({"text": given}, given.ids).scores)
+
+
+@pytest.mark.parametrize("pooling", ["mode", [], ["max", "mode"]])
+def test_a_pooling_that_is_none_is_refused(pooling: object) -> None:
+    with pytest.raises(ModelError, match="`pooling` must be one or more of last, mean, max, attention"):
+        reader({"text": SequenceOf(9)}, pooling=pooling)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"text": SequenceOf(9)}, {"a": OneOf(2), "b": FeaturesOf(3)}], ids=["one", "no steps"]
+)
+def test_hops_need_something_to_look_up_and_something_to_look_for(columns: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match="`hops` need a sequence to look up and another column that says what for"):
+        reader(columns, hops=2)  # type: ignore[arg-type]
+
+
+def test_nothing_to_read_is_refused() -> None:
+    with pytest.raises(ModelError, match="`columns` must name at least one"):
+        Reader({})
+
+
+def test_an_encoder_with_a_head_is_made_of_its_parts() -> None:
+    model = EncoderWithHead(Reader({"x": FeatureReader(2)}), ClassHead(2, 4))
+    assert model({"x": torch.ones(3, 2)}, torch.arange(3)).scores.shape == (3, 4)
+    assert isinstance(model.head.output, nn.Linear)
