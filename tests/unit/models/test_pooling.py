@@ -3,11 +3,9 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from unspool import Ragged, randomness
+from unspool import Ragged
 from unspool.cells import GRU, LSTM
-from unspool.errors import ModelError
 from unspool.layers import Bidirectional, Dropout, Layers
 from unspool.models import (
     AttentionPooling,
@@ -18,8 +16,7 @@ from unspool.models import (
     MaxPooling,
     MeanPooling,
 )
-from unspool.models.pooling import POOLINGS, softmax
-from unspool.tokens import END
+from unspool.models.pooling import softmax
 
 LENGTHS = [3, 0, 1, 5]
 
