@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -13,13 +14,14 @@ from torch import nn
 from unspool import recipes
 from unspool.data import Table
 from unspool.errors import DataError, RunError
-from unspool.fields import Field
+from unspool.fields import Field, LabelField
 from unspool.metrics import METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
+from unspool.training import plots
 
 
 class Run:
@@ -69,7 +71,8 @@ class Run:
         """The recipe's metrics on a part of its data.
 
         Where outputs are sequences, rows with the same input are one question with several right answers. Predictions
-        are kept in the folder, as `predictions/<part>.jsonl`.
+        are kept in the folder, as `predictions/<part>.jsonl`; of classes, `plots/confusion-<part>.png` shows which were
+        told for which, where matplotlib is installed.
 
         Args:
             part: train, valid or test.
@@ -84,6 +87,7 @@ class Run:
         asked = questions(tables[part], self.task)
         found = self.task.predict(self.model, asked.inputs, recipe.decode)
         self._keep(part, asked, found)
+        self._draw(part, asked, found)
         return scores(recipe.metrics, [each.text for each in found], asked.answers)
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
@@ -96,6 +100,12 @@ class Run:
             for q, r, p in zip(asked.inputs, asked.answers, found, strict=True)
         ]
         self.folder.write(f"predictions/{part}.jsonl", "\n".join(lines) + "\n")
+
+    def _draw(self, part: str, asked: Questions, found: Sequence[Prediction]) -> None:
+        """Which classes were told for which, where there are classes."""
+        if isinstance(self.fields[self.task.target], LabelField) and importlib.util.find_spec("matplotlib") is not None:
+            right, told = [answers[0] for answers in asked.answers], [each.text for each in found]
+            plots.confusion(told, right, self.folder.plots / f"confusion-{part}.png")
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -72,11 +73,48 @@ def attention_map(
     figure = _figure(2 + 0.35 * len(source_tokens), 1.5 + 0.35 * len(target_tokens))
     panel = figure.subplots()
     panel.imshow(weights.detach().float().cpu().numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    # A dollar starts a formula in matplotlib, and tokens are no formulas.
-    panel.set_xticks(range(len(source_tokens)), [token.replace("$", r"\$") for token in source_tokens], rotation=90)
-    panel.set_yticks(range(len(target_tokens)), [token.replace("$", r"\$") for token in target_tokens])
+    panel.set_xticks(range(len(source_tokens)), [_plain(token) for token in source_tokens], rotation=90)
+    panel.set_yticks(range(len(target_tokens)), [_plain(token) for token in target_tokens])
     panel.xaxis.tick_top()
     _write(figure, path)
+
+
+def confusion(told: Sequence[str], right: Sequence[str], path: str | PathLike[str]) -> None:
+    """Draw how often each class was told for which: rows are what is right, columns what was told.
+
+    A cell holds a count, and is the darker, the larger its share of the row.
+
+    Args:
+        told: a class each.
+        right: the right class of each.
+        path: the picture, its kind told by the suffix.
+
+    Raises:
+        RunError: matplotlib is not installed, or there are other numbers of classes told than right.
+    """
+    if len(told) != len(right) or not right:
+        raise RunError(f"`told` must have a class for each of the {len(right)} of `right`, but has {len(told)}")
+    names = sorted({*told, *right})
+    counts = Counter(zip(right, told, strict=True))
+    rows = [[counts[true, said] for said in names] for true in names]
+    shares = [[count / max(sum(row), 1) for count in row] for row in rows]
+    figure = _figure(2 + 0.6 * len(names), 1.5 + 0.5 * len(names))
+    panel = figure.subplots()
+    panel.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    for y, row in enumerate(rows):
+        for x, count in enumerate(row):
+            if count:
+                panel.text(x, y, f"{count:,}", ha="center", va="center", color="w" if shares[y][x] > 0.5 else "k")
+    panel.set_xticks(range(len(names)), [_plain(name) for name in names], rotation=90)
+    panel.set_yticks(range(len(names)), [_plain(name) for name in names])
+    panel.set_xlabel("told")
+    panel.set_ylabel("right")
+    _write(figure, path)
+
+
+def _plain(text: str) -> str:
+    """A dollar starts a formula in matplotlib, and tokens are no formulas."""
+    return text.replace("$", r"\$")
 
 
 def _smoothed(records: Sequence[Record]) -> list[float]:

@@ -62,6 +62,7 @@ def test_it_learns_to_tell_classes(trained: Run) -> None:
     (score,) = trained.evaluate()
     assert score.name == "accuracy"
     assert score.value > 85
+    assert (trained.folder.plots / "confusion-test.png").exists()
     told = trained.predict(["great kind fine", "dull poor cold cold"])
     assert [each.text for each in told] == ["good", "bad"]
 

@@ -50,3 +50,10 @@ def test_without_matplotlib_it_is_said_how_to_get_it(
 def test_no_steps_are_no_picture(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="must hold a step to draw, but holds none; train first"):
         plots.curves(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
+
+
+def test_a_confusion_has_a_row_for_each_class_and_counts_in_its_cells(tmp_path: Path) -> None:
+    plots.confusion(["a", "b", "b", "$"], ["a", "a", "b", "b"], tmp_path / "confusion.svg")
+    assert (tmp_path / "confusion.svg").stat().st_size > 1000
+    with pytest.raises(RunError, match="must have a class for each of the 2"):
+        plots.confusion(["a"], ["a", "b"], tmp_path / "confusion.svg")
