@@ -1,0 +1,128 @@
+"""Runs that read several columns, tell labels or numbers, or write from a vector."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unspool import Run, recipes, runs
+from unspool.errors import FieldError, RecipeError
+from unspool.models import LabelsHead, VectorDecoder
+
+COLOURS, THINGS = ["red", "blue", "green"], ["car", "hat", "door"]
+
+
+def write_rows(folder: Path, rows: int = 90) -> Path:
+    """Things of a colour and a size: a question, and columns that follow from them."""
+    generator = torch.Generator().manual_seed(0)
+    lines = []
+    for _ in range(rows):
+        colour, thing, size = (int(torch.randint(3, (), generator=generator)) for _ in range(3))
+        value = {
+            "story": f"the {THINGS[thing]} is {COLOURS[colour]}",
+            "colour": COLOURS[colour],
+            "size": size,
+            "what": f"a {COLOURS[colour]} {THINGS[thing]}",
+            "labels": ",".join([COLOURS[colour]] + (["big"] if size == 2 else [])),
+            "price": 10.0 * size + thing,
+        }
+        lines.append(json.dumps(value))
+    path = folder / "things.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def recipe(path: Path, inputs: dict[str, Any], outputs: dict[str, Any], model: dict[str, Any], *overrides: str) -> Any:
+    small = {"embedding_size": 12, "encoder": {"cell": "GRU", "hidden_size": 12, "dropout": 0.0}}
+    quiet = {"embedding_dropout": 0.0, "output_dropout": 0.0}
+    given = {
+        "name": "things",
+        "data": {"path": str(path), "split": {"by": "story", "valid": 0.1, "test": 0.0, "salt": "b"}},
+        "inputs": inputs,
+        "outputs": outputs,
+        "model": small | quiet | model,
+        "train": {"epochs": 40, "examples": 16, "learning_rate": 0.02, "threads": 1, "validate_every": "100 steps"},
+        "metrics": [],
+    }
+    return recipes.load(given, overrides)
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("things"))
+
+
+TEXT, LABEL, NUMBER = {"kind": "text", "unit": "words"}, {"kind": "label"}, {"kind": "number"}
+DECODER = {"kind": "decoder", "decoder": {"cell": "GRU", "hidden_size": 16, "dropout": 0.0}}
+
+
+def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) -> None:
+    inputs, outputs = {"story": TEXT, "size": NUMBER}, {"labels": {"kind": "labels"}}
+    over = ["metrics=[macro_f1_labels, subset_accuracy]", "train.metric=macro_f1_labels", "model.balanced=true"]
+    run = runs.train(recipe(things, inputs, outputs, {"kind": "encoder"}, *over), tmp_path / "run")
+    assert isinstance(run.model.head, LabelsHead)
+    asked = [{"story": "the hat is blue", "size": 2}, {"story": "the car is red", "size": "0"}]
+    again = runs.load(tmp_path / "run")
+    told = again.predict(asked, n_best=2)
+    assert [each.text for each in told] == ["big,blue", "red"]
+    assert {each.text for each in told[0].n_best} == {"big", "blue"}
+    assert again.evaluate("train")[0].value > 95
+    kept = [json.loads(line) for line in (tmp_path / "run/predictions/train.jsonl").read_text().splitlines()]
+    assert set(kept[0]["input"]) == {"story", "size"}
+
+
+def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
+    run = runs.train(
+        recipe(things, {"story": TEXT, "size": NUMBER}, {"price": NUMBER}, {"kind": "encoder"}), tmp_path / "run"
+    )
+    (told,) = run.predict([{"story": "the door is red", "size": 1}])
+    assert float(told.text) == pytest.approx(12.0, abs=2.0)
+    with pytest.raises(RecipeError, match="`model.balanced` must be false for a number"):
+        runs.train(recipe(things, {"story": TEXT}, {"price": NUMBER}, {"kind": "encoder", "balanced": True}))
+
+
+@pytest.fixture(scope="module")
+def said(things: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("said") / "run"
+    given = recipe(things, {"story": TEXT, "colour": LABEL}, {"what": TEXT}, DECODER, "metrics=[accuracy]")
+    return runs.train(given, folder)
+
+
+def test_a_text_is_written_from_several_columns(said: Run) -> None:
+    assert isinstance(said.model, VectorDecoder)
+    asked = [{"story": "the hat is blue", "colour": "blue"}, {"story": "the car is red", "colour": "red"}]
+    assert [each.text for each in said.predict(asked)] == ["a blue hat", "a red car"]
+    again = runs.load(said.folder.path)
+    assert again.predict(asked, beam=1) == said.predict(asked, beam=1)
+    assert again.evaluate("train")[0].value > 95
+    assert all(len(each.text.split()) <= 6 for each in again.predict(asked, sample=True, temperature=50.0))
+
+
+@pytest.mark.parametrize("cell", ["SCLSTM", "LSTM"])
+@pytest.mark.parametrize("condition", ["start", "steps"])
+def test_a_decoder_of_any_condition_trains(cell: str, condition: str, things: Path, tmp_path: Path) -> None:
+    model = DECODER | {"condition": condition, "decoder": {"cell": cell, "hidden_size": 8}}
+    over = ["train.epochs=1", "model.tied_embeddings=true"]
+    run = runs.train(recipe(things, {"colour": LABEL, "size": NUMBER}, {"what": TEXT}, model, *over), tmp_path / "run")
+    asked = [{"colour": "blue", "size": 2}]
+    assert runs.load(tmp_path / "run").predict(asked) == run.predict(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            ["the hat is blue"],
+            'input 0 must name all columns that are read, {"story": …, "colour": …}, but is \'the hat',
+        ),
+        ([{"story": "the hat is blue"}], "input 0 must name all columns that are read, but lacks `colour`"),
+        ([{"story": "the hat", "colour": "bleu"}], "`bleu` is no class of the training part; there are"),
+    ],
+    ids=["one value", "a column too few", "an unknown class"],
+)
+def test_an_input_that_can_not_be_read_is_named(asked: list[Any], message: str, said: Run) -> None:
+    with pytest.raises(FieldError) as error:
+        said.predict(asked)
+    assert message in str(error.value)
