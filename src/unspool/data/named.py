@@ -14,6 +14,8 @@ from unspool.data.packages import cmudict, emoji, homeassistant, snippets
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
+from unspool.data.stories import COLUMNS as STORY_COLUMNS
+from unspool.data.stories import stories
 from unspool.data.tables import Stream
 from unspool.errors import DataError
 from unspool.nearest import choices
@@ -58,6 +60,12 @@ NAMED = {
         lambda columns: snippets(),
         Split(by="text", valid=0.1, test=0.1),
         "10,000 snippets of film reviews, positive or negative (package vaderSentiment, 2.5 MB)",
+    ),
+    "stories": Named(
+        STORY_COLUMNS,
+        lambda columns: stories(),
+        None,
+        "22,000 questions about short stories, eight kinds (synthetic: made by a generator)",
     ),
     "emoji": Named(
         emojis.COLUMNS,
