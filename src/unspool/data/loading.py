@@ -41,13 +41,16 @@ def load(
              rows={"all": {"label": [0, 1, 3, 4]}, "valid": {"span": "sentence"}, "test": {"span": "sentence"}},
              values={"label": {"negative": [0, 1], "positive": [3, 4]}})
 
+        load(path="tasks", format="babi",                                               # bAbI, all tasks together
+             parts={"train": "qa*_train.txt", "valid": "qa*_valid.txt", "test": "qa*_test.txt"})
+
     Args:
         source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
             first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
         path: a file or a folder of your own; it goes before `source`. A file name with `{column}` in it stands for
             parallel files.
-        format: "csv", "tsv", "jsonl", "parquet", "lines" or "trees"; left out, each file's suffix tells (never
-            "trees").
+        format: "csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi" or "emoji"; left out, each file's suffix
+            tells, but never one of the last three.
         columns: which columns to take, or `{ours: theirs}`; the names of all columns for files that do not name
             them; for parallel files, what stands for `{column}`. Left out: all there are.
         header: whether the first line of CSV and TSV files names the columns; see `read`.

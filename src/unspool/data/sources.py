@@ -1,4 +1,4 @@
-"""What files hold, as rows: CSV, TSV, JSON lines, Parquet, lines and trees, one piece at a time.
+"""What files hold, as rows: tables, lines, trees, stories, names of emoji; one piece at a time.
 
     csv      quoted as by a spreadsheet; every value is a text
     tsv      split at tabs, nothing quoted; every value is a text
@@ -6,6 +6,8 @@
     parquet  as its schema says
     lines    a text a line; several files side by side, one a column, are one table
     trees    a tree in brackets a line, as of the Stanford Sentiment Treebank; every phrase is a row
+    babi     stories and questions, as of the bAbI tasks; every question is a row
+    emoji    names of emoji, a column a language (TSV); every name is a row
 
 All but Parquet may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty text.
 """
@@ -20,17 +22,17 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from unspool.data import babi, emoji, trees
 from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
 from unspool.data.separated import separated_rows
 from unspool.data.tables import Stream, Table, store
-from unspool.data.trees import tree_rows
 from unspool.errors import DataError
 from unspool.nearest import choices
 
 Columns = Sequence[str] | Mapping[str, str] | None
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji")
 _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -40,6 +42,12 @@ _BY_SUFFIX = {
     ".parquet": "parquet",
     ".txt": "lines",
 }
+_OWN_COLUMNS = {
+    "trees": (trees.COLUMNS, trees.tree_rows),
+    "babi": (babi.COLUMNS, babi.babi_rows),
+    "emoji": (emoji.COLUMNS, emoji.emoji_rows),
+}
+"""Formats of which every file has the same columns, and how their rows are read."""
 _ROWS, _CHARACTERS = 4096, 1 << 21  # a piece is full when it has either
 
 
@@ -54,7 +62,7 @@ def read(
 
     Args:
         path: the file, or for each column its file.
-        format: "csv", "tsv", "jsonl", "parquet", "lines" or "trees"; left out, the suffix tells, but never "trees".
+        format: one of `FORMATS`; left out, the suffix tells, but never "trees", "babi" or "emoji".
         columns: which columns to take, or `{ours: theirs}` to rename them as well. For a CSV or TSV file without a
             header, the names of all its columns in their order; for a file of lines, the one name (else "text").
         header: whether the first line of a CSV or TSV file names its columns. Left out, it does, unless `columns` is a
@@ -152,8 +160,21 @@ def _read(file: Path, kind: str, columns: Any, header: bool | None) -> Iterator[
     if kind == "lines":
         name = one_name(columns)
         return _batches(parallel_rows([file]), [name])
-    names, rows = tree_rows(file, columns) if kind == "trees" else separated_rows(file, kind, columns, header)
+    names, rows = (
+        _own_rows(file, kind, columns) if kind in _OWN_COLUMNS else separated_rows(file, kind, columns, header)
+    )
     return _batches(rows, names)
+
+
+def _own_rows(file: Path, kind: str, columns: Any) -> tuple[list[str], Iterator[Sequence[str]]]:
+    """The names of the columns, and the rows, of a format that has columns of its own."""
+    known, rows = _OWN_COLUMNS[kind]
+    chosen = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns or known}
+    for name in chosen.values():
+        if name not in known:
+            raise DataError(f"`{name}` is no column of `{file}`; {choices(name, known)}")
+    places = [known.index(name) for name in chosen.values()]
+    return list(chosen), ([row[place] for place in places] for row in rows(file))
 
 
 def one_name(columns: Any) -> str:

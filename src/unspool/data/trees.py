@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from unspool.data.lines import lines
 from unspool.errors import DataError
-from unspool.nearest import choices
 
 COLUMNS = ("text", "label", "span")
 LABELS = ("0", "1", "2", "3", "4")
@@ -17,31 +16,17 @@ _PIECE = re.compile(rf"[()]|[^(){_BLANKS}]+")
 _ESCAPED = {"-LRB-": "(", "-RRB-": ")", r"\/": "/", r"\*": "*"}
 
 
-def tree_rows(
-    file: Path, columns: Sequence[str] | Mapping[str, str] | None
-) -> tuple[list[str], Iterator[tuple[str, ...]]]:
-    """The names of the columns, and a row for every phrase of every tree: a sentence, then its parts from the left.
+def tree_rows(file: Path) -> Iterator[tuple[str, ...]]:
+    """A row for every phrase of every tree: a sentence, then its parts from the left.
 
         (3 (2 It) (4 works))    →    It works, 3, sentence    It, 2, phrase    works, 4, phrase
 
     `text` is the phrase's words with a blank between, `label` is "0" (very negative) to "4" (very positive), and `span`
     is "sentence" for all of a tree, else "phrase". Blank lines are passed over.
 
-    Args:
-        columns: as of `read`.
-
     Reference:
         Socher et al. (2013), Recursive deep models for semantic compositionality over a sentiment treebank.
     """
-    chosen = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns or COLUMNS}
-    for name in chosen.values():
-        if name not in COLUMNS:
-            raise DataError(f"`{name}` is no column of `{file}`; {choices(name, COLUMNS)}")
-    places = [COLUMNS.index(name) for name in chosen.values()]
-    return list(chosen), (tuple(row[place] for place in places) for row in _rows(file))
-
-
-def _rows(file: Path) -> Iterator[tuple[str, str, str]]:
     for number, line in enumerate(lines(file), 1):
         if not line.strip(_BLANKS):
             continue

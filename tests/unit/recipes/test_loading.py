@@ -214,8 +214,8 @@ MISTAKES = {
     ),
     "a choice or null": (
         "data.format=jsnl",
-        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, or null, but is "
-        "'jsnl'; did you mean `jsonl`?",
+        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, `babi`, `emoji`, or null, "
+        "but is 'jsnl'; did you mean `jsonl`?",
     ),
     "too small": ("train.clip=-1", "`train.clip` must be a number above 0, or null, but is -1"),
     "too large": (
