@@ -44,6 +44,7 @@ class Task(Protocol):
     """What a recipe asks for: how its model is built, taught and asked.
 
     Fields:
+        recipe: what asks for it.
         sources: the columns that are read.
         target: the column that is written.
         columns: all of them.
@@ -51,6 +52,7 @@ class Task(Protocol):
         many_answers: whether equal inputs are one question with several right answers, or a question each.
     """
 
+    recipe: Recipe
     sources: tuple[str, ...]
     target: str
     fields: dict[str, Field]
@@ -148,8 +150,8 @@ def sizes(task: Task) -> dict[str, ColumnSize]:
 def _size(task: Task, name: str) -> ColumnSize:
     field = task.fields[name]
     if isinstance(field, TextField):
-        same = next(other for other in task.fields if task.fields[other] is field)
-        return (LinesOf if getattr(field, "lines", False) else SequenceOf)(len(field), same)
+        vocabulary = getattr(task.recipe.fields[name], "vocabulary", None) or name
+        return (LinesOf if getattr(field, "lines", False) else SequenceOf)(len(field), vocabulary)
     if isinstance(field, LabelField):
         return OneOf(len(field))
     if field.shape == "vector" and hasattr(field, "__len__"):
