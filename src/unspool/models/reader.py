@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unspool.errors import ModelError
 from unspool.layers import Layers
 from unspool.models.encoder import Encoded, Encoder
-from unspool.models.lines import lines_of
+from unspool.models.lines import distinct, lines_of
 from unspool.models.pooling import Pooling, softmax
 from unspool.ragged import Ragged
 from unspool.tokens import with_end
@@ -74,8 +74,8 @@ class SequenceReader(ColumnReader):
 class LinesReader(ColumnReader):
     """A sequence of lines, such as a story's sentences or a dialogue's turns, on two levels.
 
-    The inner encoder reads each line by itself and pools it into a vector; the outer layers read these vectors, in
-    their order, as one sequence a row. The memory has a step a line.
+    The inner encoder reads each line by itself, equal ones once, and pools it into a vector; the outer layers read
+    these vectors, in their order, as one sequence a row. The memory has a step a line.
 
     Args:
         encoder: of the ids of a line.
@@ -97,8 +97,9 @@ class LinesReader(ColumnReader):
     def forward(self, values: Ragged | Tensor) -> Read:
         """(total,) ids with an end token between lines -> memory (lines in all, memory_size)"""
         assert isinstance(values, Ragged)
-        inner, counts = lines_of(with_end(values))
-        vectors = self.pooling(self.encoder(inner)).vector
+        lines, counts = lines_of(with_end(values))
+        different, place = distinct(lines)
+        vectors = self.pooling(self.encoder(different)).vector.index_select(0, place.to(values.device))
         memory, final = self.layers(Ragged(vectors, counts, values.ids))
         vector, weights = self.outer_pooling(Encoded(memory, final))
         return Read(vector, memory, weights)

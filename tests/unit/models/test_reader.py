@@ -20,7 +20,7 @@ from unspool.models import (
     encoder_with_head,
     reader,
 )
-from unspool.models.lines import lines_of
+from unspool.models.lines import distinct, lines_of
 from unspool.models.pooling import POOLINGS
 from unspool.tokens import END, with_end
 
@@ -174,3 +174,34 @@ def test_an_encoder_with_a_head_is_made_of_its_parts() -> None:
     model = EncoderWithHead(Reader({"x": FeatureReader(2)}), ClassHead(2, 4))
     assert model({"x": torch.ones(3, 2)}, torch.arange(3)).scores.shape == (3, 4)
     assert isinstance(model.head.output, nn.Linear)
+
+
+def test_distinct_lines_are_read_once_and_stand_for_all_of_their_like() -> None:
+    generator = torch.Generator().manual_seed(3)
+    lines = [torch.randint(3, 6, (int(n),), generator=generator) for n in torch.randint(4, (200,), generator=generator)]
+    found, place = distinct(Ragged.from_list(lines))
+    rows = [tuple(row.tolist()) for row in found.split()]
+    assert len(rows) == len(set(rows)) == len({tuple(line.tolist()) for line in lines})
+    assert [rows[i] for i in place.tolist()] == [tuple(line.tolist()) for line in lines]
+    again, _ = distinct(Ragged.from_list(lines[::-1]))
+    turned = [tuple(row.tolist()) for row in again.split()]
+    assert set(zip(turned, again.ids.tolist(), strict=True)) == set(zip(rows, found.ids.tolist(), strict=True))
+
+
+def test_lines_of_one_hash_are_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unspool.models.lines._hashes", lambda lines: torch.zeros(lines.batch_size, dtype=torch.int64))
+    given = Ragged(torch.tensor([5, 6, 7, 5, 6]), [2, 1, 2])
+    found, place = distinct(given)
+    assert torch.equal(found.values, given.values)
+    assert place.tolist() == [0, 1, 2]
+
+
+def test_masks_of_lines_belong_to_what_they_say() -> None:
+    torch.manual_seed(0)
+    model = encoder_with_head({"story": LinesOf(9)}, head, embedding_size=8, hidden_size=8, dropout=0.5).train()
+    stories_ = Ragged(torch.tensor([4, 5, 2, 6, 4, 5, 2, 6, 7]), [4, 5], ids=[3, 9])
+    with randomness.using(seed=1, step=2):
+        together = model({"story": stories_}, stories_.ids).scores
+        for row in (0, 1):
+            alone = stories_.select([row])
+            torch.testing.assert_close(model({"story": alone}, alone.ids).scores[0], together[row])
