@@ -1,6 +1,7 @@
 """Baselines: what a model must beat, from the training part alone; one function each, and no options."""
 
 from unspool.baselines.examples import Baseline as Baseline
+from unspool.baselines.kneser_ney import KneserNey as KneserNey
 from unspool.baselines.majority import majority as majority
 from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.tfidf import tfidf as tfidf

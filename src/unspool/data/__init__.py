@@ -11,6 +11,7 @@ for cursor, rows in order.from_cursor(cursor):                   # endless; the 
 from unspool.data.batch import Batch as Batch
 from unspool.data.describe import Description as Description
 from unspool.data.describe import describe as describe
+from unspool.data.dialogues import replies as replies
 from unspool.data.encoded import Encoded as Encoded
 from unspool.data.encoded import encode as encode
 from unspool.data.loading import load as load

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from unspool.data.dialogues import replies
 from unspool.data.named import named_streams
 from unspool.data.parts import Split, part_streams, tables_of
 from unspool.data.selection import Selection, Values
@@ -25,6 +26,7 @@ def load(
     rows: Mapping[str, Mapping[str, Values]] | None = None,
     values: Mapping[str, Mapping[str, Values]] | None = None,
     split: Split | Mapping[str, Any] | None = None,
+    dialogues: Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
 
@@ -40,6 +42,7 @@ def load(
              parts={"train": "train.txt", "valid": "dev.txt", "test": "test.txt"},
              rows={"all": {"label": [0, 1, 3, 4]}, "valid": {"span": "sentence"}, "test": {"span": "sentence"}},
              values={"label": {"negative": [0, 1], "positive": [3, 4]}})
+        load(path="dialogues.jsonl", split={"by": "turns"}, dialogues={"turns": "turns", "history": 3})
 
         load(path="tasks", format="babi",                                               # bAbI, all tasks together
              parts={"train": "qa*_train.txt", "valid": "qa*_valid.txt", "test": "qa*_test.txt"})
@@ -63,6 +66,9 @@ def load(
             is not named stays as it is.
         split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
             comes with, if it has no parts of its own; files are then not cut.
+        dialogues: where a row is a dialogue, the arguments of `replies`: which column lists its turns, and how many of
+            them are the history of a reply. Each reply is then a row, with columns `history` and `turn`. All else is
+            said of dialogues: `split` keeps those of equal value together, as of the column of turns.
 
     Returns:
         By part, in the order train, valid, test; every table holds at least one row.
@@ -78,11 +84,15 @@ def load(
     reading = selection.reading(columns, header)
     if path is not None:
         streams = part_streams(Path(path), parts, format=format, columns=reading, header=header)
-        return tables_of(selection.of(streams, columns), split)
+        return _as_replies(tables_of(selection.of(streams, columns), split), dialogues)
     names = [source] if isinstance(source, str) else list(source or ())
     if not names:
         raise DataError("`source` or `path` must say where examples come from, but neither is given")
     if parts:
         raise DataError("`parts` must name files in a folder `path`, but a source has parts of its own; leave it out")
     streams, own = named_streams(names, reading)
-    return tables_of(selection.of(streams, columns), split or own)
+    return _as_replies(tables_of(selection.of(streams, columns), split or own), dialogues)
+
+
+def _as_replies(tables: dict[str, Table], dialogues: Mapping[str, Any] | None) -> dict[str, Table]:
+    return tables if dialogues is None else {part: replies(table, **dialogues) for part, table in tables.items()}

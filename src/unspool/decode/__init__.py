@@ -4,5 +4,6 @@ from unspool.decode.beam import beam_search as beam_search
 from unspool.decode.hypothesis import Constraint as Constraint
 from unspool.decode.hypothesis import Decodable as Decodable
 from unspool.decode.hypothesis import Hypothesis as Hypothesis
+from unspool.decode.hypothesis import without_unknown as without_unknown
 from unspool.decode.rollout import greedy as greedy
 from unspool.decode.rollout import sample as sample

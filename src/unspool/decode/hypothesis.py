@@ -12,7 +12,7 @@ from unspool.errors import DecodingError
 from unspool.models.decoder import Decoded
 from unspool.models.encoder import Encoded
 from unspool.state import State
-from unspool.tokens import END, START
+from unspool.tokens import END, START, UNKNOWN
 
 Constraint = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`constrain(log_probabilities, prefixes, rows)`: what may come next.
@@ -25,6 +25,11 @@ Args:
 Returns:
     (n, vocabulary): `-inf` where a token may not follow; other changes steer the search.
 """
+
+
+def without_unknown(log_probabilities: Tensor, prefixes: Tensor, rows: Tensor) -> Tensor:
+    """A `Constraint`: no token is the unknown one, which says nothing to whoever reads."""
+    return log_probabilities.index_fill(1, log_probabilities.new_tensor([UNKNOWN], dtype=torch.int64), -torch.inf)
 
 
 class Decodable(Protocol):

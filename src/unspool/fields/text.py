@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unspool.errors import FieldError
+from unspool.fields import punctuation
 from unspool.fields.base import Field
 from unspool.fields.vocabularies import BYTES, RESERVED, Listed, Merged, Vocabulary
 from unspool.tokens import END, START
@@ -18,7 +20,8 @@ from unspool.tokens import END, START
 Unit = Literal["characters", "words", "bpe"]
 
 _UNKNOWN_SIGN = "⁇"  # what SentencePiece writes too, rare enough to be told from text
-_SAVED = ("kind", "unit", "size", "min_count", "lowercase", "vocabulary")
+_SAVED = ("kind", "unit", "size", "min_count", "lowercase", "split_punctuation", "lines", "vocabulary")
+_LATER = {"split_punctuation": False, "lines": False}  # which fields of earlier versions were saved without
 
 
 class TextField(Field):
@@ -39,9 +42,14 @@ class TextField(Field):
             at least 259, and has fewer only where no pair is left to merge.
         min_count: a character or word that comes less often in `fit` is unknown; a pair that does is not merged.
         lowercase: lower-case texts first (`str.lower`); `decode` then gives lower case too.
+        split_punctuation: of "words": signs are words of their own, as `unspool.fields.punctuation.split` says;
+            `decode` joins them again as English does.
+        lines: a text is lines, one each end of line (`\\n`) apart. Each is encoded by itself, and an end (2) stands
+            between two: `"a b\\nc"` gives a, b, end, c. `decode` gives the lines back. Otherwise the end of a line is
+            whitespace, or one of the characters.
 
     Raises:
-        FieldError: another unit, or a `size` or `min_count` that leaves nothing.
+        FieldError: another unit, a `size` or `min_count` that leaves nothing, or `split_punctuation` of another unit.
 
     Example:
         >>> field = TextField("characters")
@@ -64,6 +72,8 @@ class TextField(Field):
         min_count: int = 1,
         *,
         lowercase: bool = False,
+        split_punctuation: bool = False,
+        lines: bool = False,
     ) -> None:
         if unit not in get_args(Unit):
             raise FieldError(f"`unit` must be one of {', '.join(get_args(Unit))}, but is {unit!r}")
@@ -73,9 +83,13 @@ class TextField(Field):
             least, holds = _least_size(unit)
             _check_whole("size", size, least, f", {holds}")
         _check_whole("min_count", min_count, 1)
-        if not isinstance(lowercase, bool):
-            raise FieldError(f"`lowercase` must be True or False, but is {lowercase!r}")
+        for name, value in (("lowercase", lowercase), ("split_punctuation", split_punctuation), ("lines", lines)):
+            if not isinstance(value, bool):
+                raise FieldError(f"`{name}` must be True or False, but is {value!r}")
+        if split_punctuation and unit != "words":
+            raise FieldError(f'`split_punctuation` is for the unit "words", but `unit` is {unit!r}; leave it out')
         self.unit, self.size, self.min_count, self.lowercase = unit, size, min_count, lowercase
+        self.split_punctuation, self.lines = split_punctuation, lines
         self._vocabulary: Vocabulary | None = None
 
     def fit(self, values: Iterable[str]) -> None:
@@ -109,18 +123,29 @@ class TextField(Field):
         vocabulary = self._fitted("encode")
         if isinstance(values, str):
             raise FieldError(f"`values` must be many strings, but is one: {_shown(values)}; use `field.encode(text)`")
-        rows = vocabulary.encode([self._normalise(value, "`value`") for value in values])
+        if self.lines:
+            rows = self._lines_encoded(vocabulary, [_text(value, "`value`").split("\n") for value in values])
+        else:
+            rows = vocabulary.encode([self._normalise(value, "`value`") for value in values])
         # By way of NumPy a short row costs a third of `torch.tensor(ids)`: 1.5 against 4.5 µs.
         return [torch.from_numpy(np.array(ids, dtype=np.int64)) for ids in rows]
 
     def decode(self, encoded: Tensor) -> str:
         """The text that ids stand for; start and end are left out, an unknown is "⁇". (length,) -> str
 
+        With `lines` each end becomes the end of a line.
+
         Raises:
             FieldError: before `fit`, or what is not one row of ids of this field.
         """
         vocabulary = self._fitted("decode")
-        return vocabulary.decode([i for i in self._ids(encoded) if i not in (START, END)], _UNKNOWN_SIGN)
+        found: list[list[int]] = [[]]
+        for i in self._ids(encoded):
+            if i == END and self.lines:
+                found.append([])
+            elif i not in (START, END):
+                found[-1].append(i)
+        return "\n".join(self._joined(vocabulary.decode(ids, _UNKNOWN_SIGN)) for ids in found)
 
     def __len__(self) -> int:
         """The number of ids, the three reserved ones included."""
@@ -131,17 +156,20 @@ class TextField(Field):
 
     def to_json(self) -> dict[str, Any]:
         """The arguments and the vocabulary: a list from id 3 on or, for "bpe", the JSON of the tokenizer itself."""
-        values = (self.kind, self.unit, self.size, self.min_count, self.lowercase, self._fitted("save").to_json())
-        return dict(zip(_SAVED, values, strict=True))
+        vocabulary = self._fitted("save").to_json()
+        arguments = (self.unit, self.size, self.min_count, self.lowercase, self.split_punctuation, self.lines)
+        return dict(zip(_SAVED, (self.kind, *arguments, vocabulary), strict=True))
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> TextField:
         """The field that `to_json` saved: the same ids for every text."""
         if saved.get("kind") != cls.kind:
             raise FieldError(f"`kind` of a `TextField` must be {cls.kind!r}, but is {saved.get('kind')!r}")
+        saved = {**_LATER, **saved}
         if set(saved) != set(_SAVED):
             raise FieldError(f"`saved` must have the keys {sorted(_SAVED)}, but has {sorted(map(str, saved))}")
-        field = cls(saved["unit"], saved["size"], saved["min_count"], lowercase=saved["lowercase"])
+        flags = {name: saved[name] for name in ("lowercase", "split_punctuation", "lines")}
+        field = cls(saved["unit"], saved["size"], saved["min_count"], **flags)
         entries = saved["vocabulary"]
         if field.unit == "bpe":
             field._vocabulary = Merged.from_json(entries)
@@ -156,8 +184,8 @@ class TextField(Field):
         return field
 
     def __repr__(self) -> str:
-        given = {"size": (self.size, None), "min_count": (self.min_count, 1), "lowercase": (self.lowercase, False)}
-        others = [f"{name}={value}" for name, (value, default) in given.items() if value != default]
+        given = {"size": None, "min_count": 1, "lowercase": False, "split_punctuation": False, "lines": False}
+        others = [f"{name}={getattr(self, name)}" for name, usual in given.items() if getattr(self, name) != usual]
         return f"TextField({', '.join([repr(self.unit), *others])})"
 
     def _fitted(self, purpose: str) -> Vocabulary:
@@ -172,10 +200,12 @@ class TextField(Field):
         """The texts as they are taken apart, one after another; an error at the end where none had text in it."""
         rows, found = 0, False
         for value in values:
-            text = self._normalise(value, f"value {rows} of `values`")
+            subject = f"value {rows} of `values`"
+            for line in _text(value, subject).split("\n") if self.lines else [value]:
+                text = self._normalise(line, subject)
+                found = found or not (text == "" or text.isspace())
+                yield text
             rows += 1
-            found = found or not (text == "" or text.isspace())
-            yield text
         if not found:
             came = f"all {rows} values are blank" if rows else "there is no value"
             raise FieldError(
@@ -183,13 +213,25 @@ class TextField(Field):
             )
 
     def _normalise(self, value: str, subject: str) -> str:
-        if not isinstance(value, str):
-            raise FieldError(f"{subject} must be a string, but is {_shown(value)} ({type(value).__name__})")
-        text = value.lower() if self.lowercase else value
+        text = _text(value, subject)
+        text = text.lower() if self.lowercase else text
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
             _check_encodable(text, subject)
+        if self.split_punctuation:
+            return " ".join(punctuation.split(text))
         return " ".join(text.split()) if self.unit == "bpe" else text
+
+    def _joined(self, text: str) -> str:
+        return punctuation.join(text.split()) if self.split_punctuation else text
+
+    def _lines_encoded(self, vocabulary: Vocabulary, texts: Sequence[Sequence[str]]) -> list[list[int]]:
+        """The ids of each text's lines, an end between two."""
+        lines = iter(vocabulary.encode([self._normalise(line, "`value`") for text in texts for line in text]))
+        return [
+            [i for number, ids in enumerate(islice(lines, len(text))) for i in ([END] * (number > 0) + ids)]
+            for text in texts
+        ]
 
     def _ids(self, encoded: Tensor) -> list[int]:
         if not isinstance(encoded, Tensor):
@@ -216,6 +258,12 @@ def _least_size(unit: Unit) -> tuple[int, str]:
 def _check_whole(name: str, value: object, least: int, why: str = "") -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise FieldError(f"`{name}` must be a whole number of at least {least}{why}, but is {value!r}")
+
+
+def _text(value: object, subject: str) -> str:
+    if not isinstance(value, str):
+        raise FieldError(f"{subject} must be a string, but is {_shown(value)} ({type(value).__name__})")
+    return value
 
 
 def _check_encodable(text: str, subject: str) -> None:

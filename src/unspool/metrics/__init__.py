@@ -1,19 +1,27 @@
 """Metrics: how good a model's answers are, one function each, over well-kept libraries."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from unspool.metrics.classes import macro_f1 as macro_f1
 from unspool.metrics.classes import macro_f1_labels as macro_f1_labels
 from unspool.metrics.classes import micro_f1_labels as micro_f1_labels
 from unspool.metrics.classes import subset_accuracy as subset_accuracy
 from unspool.metrics.confidence import Interval as Interval
 from unspool.metrics.confidence import confidence as confidence
+from unspool.metrics.diversity import distinct_1 as distinct_1
+from unspool.metrics.diversity import distinct_2 as distinct_2
 from unspool.metrics.edits import exact_match as exact_match
 from unspool.metrics.edits import token_error_rate as token_error_rate
 from unspool.metrics.edits import word_error_rate as word_error_rate
+from unspool.metrics.likelihood import perplexity as perplexity
 from unspool.metrics.overlap import bleu as bleu
 from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
 from unspool.metrics.overlap import chrf as chrf
 from unspool.metrics.score import Metric as Metric
 from unspool.metrics.score import Score as Score
+
+_Likelihood: TypeAlias = "Callable[[float, float], Score]"
 
 METRICS: dict[str, Metric] = {
     "bleu": bleu,
@@ -26,5 +34,10 @@ METRICS: dict[str, Metric] = {
     "macro_f1_labels": macro_f1_labels,
     "micro_f1_labels": micro_f1_labels,
     "subset_accuracy": subset_accuracy,
+    "distinct_1": distinct_1,
+    "distinct_2": distinct_2,
 }
-"""Every metric by the name of its `Score`."""
+"""Every metric of texts by the name of its `Score`."""
+
+LIKELIHOODS: dict[str, _Likelihood] = {"perplexity": perplexity}
+"""Every metric of how probable the right answers are, by the name of its `Score`: from a sum of nats and its tokens."""

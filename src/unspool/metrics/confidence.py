@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import classes, edits, overlap
+from unspool.metrics import classes, diversity, edits, overlap
 from unspool.metrics.score import Metric, Score, check
 
 _Counts = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Sequence[int]]]
@@ -64,7 +64,8 @@ def confidence(
         seed: the same one draws the same sets, for every metric: two systems can be compared on them.
 
     Raises:
-        DataError: what the metric can't score, or no samples.
+        DataError: what the metric can't score, no samples, or a metric of how different texts are: samples hold some
+            twice, so that all would score lower than the texts themselves.
 
     Reference:
         Efron & Tibshirani (1993), the percentile interval; for BLEU, Koehn (2004).
@@ -75,6 +76,11 @@ def confidence(
     """
     if not isinstance(samples, int) or samples < 1:
         raise DataError(f"`samples` must be at least 1, but is {samples!r}")
+    if metric in (diversity.distinct_1, diversity.distinct_2):
+        raise DataError(
+            f"`{metric.__name__}` has no interval: it counts what is different in all texts together, and samples hold "
+            "texts twice"
+        )
     check(hypotheses, references)
     score = metric(hypotheses, references)
     rows = len(hypotheses)

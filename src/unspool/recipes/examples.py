@@ -70,6 +70,15 @@ class SplitSpec(Section):
         return self
 
 
+class DialoguesSpec(Section):
+    """Rows that are dialogues: each reply becomes a row with columns `history` and `turn`, after parts are cut."""
+
+    turns: str = "turns"
+    """The column that lists what was said, turn by turn."""
+    history: Size = 3
+    """The most turns before a reply that are its history, a line each."""
+
+
 class DataSpec(Section):
     """Where examples come from, and which are for training, validation and testing."""
 
@@ -94,6 +103,8 @@ class DataSpec(Section):
     only where there are `parts`."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
+    dialogues: DialoguesSpec | None = None
+    """Where a row is a dialogue: which column lists its turns, and how many of them are a reply's history."""
 
     def arguments(self) -> dict[str, Any]:
         """What to call `unspool.data.load` with."""
@@ -104,7 +115,8 @@ class DataSpec(Section):
         of_files = self.path is not None or self.parts is None
         given["rows"] = {part: columns for part, columns in self.rows or () if columns and of_files} or None
         given["values"] = (of_files and self.values) or None
-        given["split"] = None if self.split is None else self.split.model_dump()
+        for name in ("split", "dialogues"):
+            given[name] = None if given[name] is None else given[name].model_dump()
         return given
 
     @model_validator(mode="after")
@@ -127,13 +139,19 @@ class TextSpec(Section):
     """Rarer units are unknown."""
     lowercase: bool = False
     """Whether to learn from lower-cased text."""
+    split_punctuation: bool = False
+    """Of words: whether signs are words of their own; outputs have them joined again."""
+    lines: bool = False
+    """Of inputs: whether the model sees where a line ends, as between the turns of a dialogue."""
     vocabulary: str | None = None
-    """Another field whose vocabulary this one shares, learned from both; its other keys are then that field's."""
+    """Another field whose vocabulary this one shares, learned from both; all but `lines` is then as in that field."""
 
     @model_validator(mode="after")
-    def _bpe_needs_a_size(self) -> TextSpec:
+    def _unit_fits(self) -> TextSpec:
         if self.unit == "bpe" and self.size is None and self.vocabulary is None:
             raise ValueError("must have a `size` where `unit` is bpe, as in `size: 8000`")
+        if self.split_punctuation and self.unit != "words":
+            raise ValueError(f"must have words as `unit` to have `split_punctuation`, but has {self.unit}")
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -144,8 +145,17 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
         sharing = [name, *(other for other, each in specs.items() if getattr(each, "vocabulary", None) == name)]
         field = _unfitted(spec)
         field.fit(chain.from_iterable(table.column(column) for column in sharing))
-        fitted |= dict.fromkeys(sharing, field)
+        fitted |= {column: _for(specs[column], field) for column in sharing}
     return {name: fitted[name] for name in specs}
+
+
+def _for(spec: FieldSpec, field: Field) -> Field:
+    """A fitted field for one of the columns that share its vocabulary: each has `lines` of its own."""
+    if not isinstance(spec, TextSpec) or not isinstance(field, TextField) or spec.lines == field.lines:
+        return field
+    own = copy(field)
+    own.lines = spec.lines
+    return own
 
 
 def _unfitted(spec: FieldSpec) -> Field:
@@ -156,6 +166,7 @@ def _unfitted(spec: FieldSpec) -> Field:
     if isinstance(spec, NumberSpec):
         return NumberField()
     if isinstance(spec, TextSpec):
-        return TextField(spec.unit, size=spec.size, min_count=spec.min_count, lowercase=spec.lowercase)
+        flags = {name: getattr(spec, name) for name in ("lowercase", "split_punctuation", "lines")}
+        return TextField(spec.unit, size=spec.size, min_count=spec.min_count, **flags)
     field: Any = imported(spec.kind)(**spec.options)
     return field  # type: ignore[no-any-return]

@@ -151,7 +151,7 @@ def _size(task: Task, name: str) -> ColumnSize:
     field = task.fields[name]
     if isinstance(field, TextField):
         vocabulary = getattr(task.recipe.fields[name], "vocabulary", None) or name
-        return (LinesOf if getattr(field, "lines", False) else SequenceOf)(len(field), vocabulary)
+        return (LinesOf if field.lines else SequenceOf)(len(field), vocabulary)
     if isinstance(field, LabelField):
         return OneOf(len(field))
     if field.shape == "vector" and hasattr(field, "__len__"):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.data import Batch
-from unspool.decode import Hypothesis, beam_search, greedy, sample
+from unspool.decode import Hypothesis, beam_search, greedy, sample, without_unknown
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field
 from unspool.models import PlainNetwork, encoder_decoder, plain_network
@@ -150,7 +150,7 @@ class SequenceToSequence:
     def hypotheses(
         self, model: nn.Module, batch: Batch, how: DecodeSpec, *, n_best: int = 1, attention: bool = False
     ) -> list[list[Hypothesis]]:
-        """For each example, in order, the best outputs; `how.sample` draws one instead."""
+        """For each example, in order, the best outputs without unknown tokens; `how.sample` draws one instead."""
         source = self.source(batch)
         if isinstance(model, PlainNetwork):
             found = model.best(source)
@@ -175,13 +175,15 @@ class SequenceToSequence:
                     top_k=how.top_k,
                     top_p=how.top_p,
                     seed=self.recipe.seed + turn,
+                    constrain=without_unknown,
                     attention=attention,
                 )
                 for turn in range(n_best)
             ]
             return [list(row) for row in zip(*drawn, strict=True)]
         if how.beam == 1 and n_best == 1:
-            return [[found] for found in greedy(decodable, encoded, max_length=limit, attention=attention)]
+            best = greedy(decodable, encoded, max_length=limit, constrain=without_unknown, attention=attention)
+            return [[found] for found in best]
         return beam_search(
             decodable,
             encoded,
@@ -190,6 +192,7 @@ class SequenceToSequence:
             max_length=limit,
             length_penalty=how.length_penalty,
             coverage_penalty=how.coverage_penalty,
+            constrain=without_unknown,
             attention=attention,
         )
 

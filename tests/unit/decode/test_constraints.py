@@ -9,8 +9,9 @@ from torch import Tensor
 from unit.decode.drawn import END, SOURCES, encoded, model_of, models
 
 from unspool import Ragged
-from unspool.decode import Hypothesis, beam_search, greedy, sample
+from unspool.decode import Hypothesis, beam_search, greedy, sample, without_unknown
 from unspool.errors import DecodingError
+from unspool.tokens import UNKNOWN
 
 WAYS: dict[str, Callable[..., list[Hypothesis]]] = {
     "greedy": greedy,
@@ -114,3 +115,12 @@ def test_a_constraint_of_another_shape_is_refused(way: str) -> None:
     with pytest.raises(DecodingError) as caught:
         WAYS[way](model, encoded(model), max_length=5, constrain=lambda scores, prefixes, rows: scores[:, :3])
     assert str(caught.value) == "`constrain` must return log-probabilities of shape (4, 5), but gave (4, 3)"
+
+
+def test_without_unknown_forbids_that_token_and_leaves_the_rest() -> None:
+    before = torch.randn(2, 5).log_softmax(1)
+    kept = before.clone()
+    after = without_unknown(before, torch.zeros(2, 0, dtype=torch.int64), torch.arange(2))
+    assert torch.equal(before, kept)
+    assert torch.equal(after[:, 1:], before[:, 1:])
+    assert (after[:, UNKNOWN] == -torch.inf).all()

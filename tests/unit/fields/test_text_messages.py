@@ -118,8 +118,9 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a key too many": (
         lambda: fields.load(saved(speed=1)),
-        "`saved` must have the keys ['kind', 'lowercase', 'min_count', 'size', 'unit', 'vocabulary'], but has "
-        "['kind', 'lowercase', 'min_count', 'size', 'speed', 'unit', 'vocabulary']",
+        "`saved` must have the keys ['kind', 'lines', 'lowercase', 'min_count', 'size', 'split_punctuation', 'unit', "
+        "'vocabulary'], but has ['kind', 'lines', 'lowercase', 'min_count', 'size', 'speed', 'split_punctuation', "
+        "'unit', 'vocabulary']",
     ),
     "a vocabulary of numbers": (
         lambda: fields.load(saved(vocabulary=[1, 2])),

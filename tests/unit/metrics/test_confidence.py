@@ -14,6 +14,9 @@ from unspool.metrics import METRICS, Score, confidence, exact_match
 WORDS = ["a", "man", "in", "the", "red", "shirt", "runs", "over", "green", "grass", "while", "dogs", "look", "at"]
 
 
+SUMMED = [name for name in METRICS if not name.startswith("distinct")]  # over sequences
+
+
 def corpus(rows: int, seed: int = 0) -> tuple[list[str], list[list[str]]]:
     draw = random.Random(seed)
     references = [[" ".join(draw.choices(WORDS, k=8)) for _ in range(1 + i % 2)] for i in range(rows)]
@@ -36,7 +39,7 @@ def rows_for(name: str, rows: int) -> tuple[list[str], list[list[str]]]:
     return said, [[text] for text in meant]
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SUMMED)
 def test_the_interval_is_that_of_the_metric_called_on_every_sample(name: str) -> None:
     hypotheses, references = rows_for(name, 30)
     metric = METRICS[name]
@@ -76,7 +79,7 @@ def test_the_seed_decides() -> None:
     assert confidence(METRICS["per"], *rows, seed=1) != confidence(METRICS["per"], *rows, seed=2)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SUMMED)
 def test_a_thousand_samples_take_seconds(name: str) -> None:
     started = time.process_time()
     confidence(METRICS[name], *rows_for(name, 300))
@@ -92,6 +95,15 @@ def test_an_interval_prints_as_one_line() -> None:
     interval = confidence(exact_match, ["a", "b"], [["a"], ["c"]], samples=200)
     assert str(interval) == (
         "accuracy 50.00, 95 % within 0.00 to 100.00 (200 bootstrap samples; higher is better; nrefs:1|unit:sequence)"
+    )
+
+
+@pytest.mark.parametrize("name", METRICS.keys() - SUMMED)
+def test_what_texts_drawn_twice_falsify_has_no_interval(name: str) -> None:
+    with pytest.raises(DataError) as error:
+        confidence(METRICS[name], ["a b"], [["a"]])
+    assert str(error.value) == (
+        f"`{name}` has no interval: it counts what is different in all texts together, and samples hold texts twice"
     )
 
 

@@ -33,6 +33,8 @@ def test_the_register_names_every_metric() -> None:
         "macro_f1_labels": metrics.macro_f1_labels,
         "micro_f1_labels": metrics.micro_f1_labels,
         "subset_accuracy": metrics.subset_accuracy,
+        "distinct_1": metrics.distinct_1,
+        "distinct_2": metrics.distinct_2,
     } == METRICS
 
 

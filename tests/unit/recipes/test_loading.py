@@ -116,7 +116,10 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
         "rows": None,
         "values": None,
         "split": None,
+        "dialogues": None,
     }
+    talking = recipes.load(SMALL, ["data.dialogues={history: 2}"]).data.arguments()
+    assert talking["dialogues"] == {"turns": "turns", "history": 2}
     renamed = recipes.load(SMALL, ["data.columns={word: spelling}", "data.parts={train: '*.csv'}"])
     assert renamed.data.arguments()["columns"] == {"word": "spelling"}
     assert renamed.data.arguments()["parts"] == {"train": ("*.csv",)}
@@ -173,8 +176,8 @@ MISTAKES = {
     "unknown, initials": ("train.lr=1", "`train.lr` is no key; did you mean `train.learning_rate`?"),
     "unknown, far": (
         "data.zzz=1",
-        "`data.zzz` is no key; there are `columns`, `format`, `header`, `parts`, `path`, `rows`, `source`, "
-        "`split`, `values`",
+        "`data.zzz` is no key; there are `columns`, `dialogues`, `format`, `header`, `parts`, `path`, `rows`, "
+        "`source`, `split`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
     "unknown, in a field": (
@@ -268,6 +271,14 @@ MISTAKES = {
     "bpe of any size": (
         "inputs.word.unit=bpe",
         "`inputs.word` must have a `size` where `unit` is bpe, as in `size: 8000`",
+    ),
+    "signs of characters": (
+        "inputs.word.split_punctuation=true",
+        "`inputs.word` must have words as `unit` to have `split_punctuation`, but has characters",
+    ),
+    "lines to write": (
+        "outputs.phones={unit: words, lines: true}",
+        "`outputs.phones.lines` must be false, since an output ends with its first line",
     ),
     "nothing left": (
         "data.split={by: word, valid: 0.5, test: 0.5}",
