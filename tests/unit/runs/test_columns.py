@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unspool import Run, recipes, runs
-from unspool.errors import FieldError, RecipeError
+from unspool.errors import FieldError, RecipeError, RunError
 from unspool.models import LabelsHead, VectorDecoder
 
 COLOURS, THINGS = ["red", "blue", "green"], ["car", "hat", "door"]
@@ -69,6 +69,11 @@ def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) 
     assert [each.text for each in told] == ["big,blue", "red"]
     assert {each.text for each in told[0].n_best} == {"big", "blue"}
     assert again.evaluate("train")[0].value > 95
+    by_size = runs.by_column(again, "size", "train")
+    assert list(by_size) == ["0", "1", "2"]
+    assert all(each.value > 90 for rows in by_size.values() for each in rows[1:])
+    with pytest.raises(RunError, match="evaluate that part first"):
+        runs.by_column(again, "size", "valid")
     kept = [json.loads(line) for line in (tmp_path / "run/predictions/train.jsonl").read_text().splitlines()]
     assert set(kept[0]["input"]) == {"story", "size"}
 
@@ -97,6 +102,7 @@ def test_a_text_is_written_from_several_columns(said: Run) -> None:
     again = runs.load(said.folder.path)
     assert again.predict(asked, beam=1) == said.predict(asked, beam=1)
     assert again.evaluate("train")[0].value > 95
+    assert list(runs.by_column(again, "colour", "train")) == ["blue", "green", "red"]
     assert all(len(each.text.split()) <= 6 for each in again.predict(asked, sample=True, temperature=50.0))
 
 

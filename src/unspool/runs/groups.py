@@ -1,0 +1,70 @@
+"""A run's metrics for each value of a column by itself: each task, each domain, each language."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from unspool import recipes
+from unspool.data import Table
+from unspool.errors import RunError
+from unspool.metrics import Score
+from unspool.runs.preparing import tables_of
+from unspool.runs.run import Run, scores
+from unspool.tasks import Task
+
+
+def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:
+    """The recipe's metrics over the rows of each value of a column, from the predictions that `Run.evaluate` kept.
+
+    Args:
+        run: that was evaluated on that part.
+        column: of the part's table; the model need not read it, but `data.columns` must take it.
+        part: train, valid or test.
+        overrides: as for that evaluation.
+
+    Returns:
+        By value, in the order of their texts: numbers in them count as numbers, so that "qa2" comes before "qa10".
+
+    Raises:
+        RunError: no predictions, or those of other rows.
+        DataError: no such column.
+    """
+    recipe = recipes.load(run.recipe, overrides)
+    table = tables_of(recipe)[part]
+    groups = _groups(table, run.task, column)
+    kept = _kept(run, part, len(groups))
+    found = {}
+    for name in sorted(set(groups), key=_natural):
+        rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
+        found[name] = scores(recipe.metrics, [row["prediction"] for row in rows], [row["references"] for row in rows])
+    return found
+
+
+def _groups(table: Table, task: Task, column: str) -> list[str]:
+    """The column's value for each question; of a question with several rows, the first one's."""
+    values = map(str, table.column(column))
+    if not task.many_answers:
+        return list(values)
+    asked = zip(*(table.column(name) for name in task.sources), strict=True)
+    first: dict[Any, str] = {}
+    for question, value in zip(asked, values, strict=True):
+        first.setdefault(question, value)
+    return list(first.values())
+
+
+def _kept(run: Run, part: str, count: int) -> list[dict[str, Any]]:
+    path = run.folder.path / "predictions" / f"{part}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if len(rows) != count:
+        raise RunError(
+            f"`{path}` must hold the predictions for all {count} questions, but has {len(rows)}; evaluate that part first"
+        )
+    return rows
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """A key under which the numbers in a text count as numbers."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", text)]
