@@ -60,7 +60,7 @@ def _kept(run: Run, part: str, count: int) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     if len(rows) != count:
         raise RunError(
-            f"`{path}` must hold the predictions for all {count} questions, but has {len(rows)}; evaluate that part first"
+            f"`{path}` must hold predictions for all {count} questions, but has {len(rows)}; evaluate that part first"
         )
     return rows
 
