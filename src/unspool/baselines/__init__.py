@@ -4,7 +4,8 @@ from unspool.baselines.examples import Baseline as Baseline
 from unspool.baselines.kneser_ney import KneserNey as KneserNey
 from unspool.baselines.majority import majority as majority
 from unspool.baselines.nearest import nearest as nearest
+from unspool.baselines.nearest_concept import nearest_concept as nearest_concept
 from unspool.baselines.tfidf import tfidf as tfidf
 
 BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest}
-"""Every baseline by its name."""
+"""Those that answer questions, by name; `nearest_concept` asks for two columns."""

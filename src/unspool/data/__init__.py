@@ -24,3 +24,6 @@ from unspool.data.parts import Split as Split
 from unspool.data.sources import read as read
 from unspool.data.tables import Column as Column
 from unspool.data.tables import Table as Table
+from unspool.data.vectors import WordVectors as WordVectors
+from unspool.data.vectors import embed as embed
+from unspool.data.vectors import read_vectors as read_vectors
