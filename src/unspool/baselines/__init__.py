@@ -1,4 +1,6 @@
-"""Baselines: what a model must beat, from the training part alone; one function each, and no options."""
+"""Baselines: what a model must beat, from the training part alone; one function or class each, and no options."""
+
+from collections.abc import Callable
 
 from unspool.baselines.examples import Baseline as Baseline
 from unspool.baselines.kneser_ney import KneserNey as KneserNey
@@ -7,4 +9,7 @@ from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.tfidf import tfidf as tfidf
 
 BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest}
-"""Every baseline by its name."""
+"""Every baseline that answers, by its name."""
+
+LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}
+"""Every baseline that tells how probable a text is, by its name; made with the number of ids."""
