@@ -9,9 +9,10 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import IO, Annotated, Any, ParamSpec, TypeVar
 
@@ -112,11 +113,31 @@ def evaluate(
     part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a metric.")] = False,
 ) -> None:
-    """Measure a run by its recipe's metrics."""
+    """Measure a run by its recipe's metrics, and its recipe's baselines beside it."""
     from unspool import runs
 
-    for score in runs.load(run).evaluate(part, overrides or []):
+    loaded = runs.load(run)
+    scores = loaded.evaluate(part, overrides or [])
+    for score in scores:
         typer.echo(json.dumps(score._asdict(), ensure_ascii=False, default=str) if as_json else str(score))
+    baselines = loaded.baselines(part, overrides or [])
+    if as_json:
+        for name, reached in baselines.items():
+            for score in reached:
+                typer.echo(json.dumps({"baseline": name, **score._asdict()}, ensure_ascii=False, default=str))
+    elif baselines:
+        typer.echo(f"\n{table({'model': scores, **baselines})}")
+
+
+def table(rows: Mapping[str, Sequence[Any]]) -> str:
+    """Scores by name, a row for each name and a column for each metric of the first; nothing where one is missing."""
+    metrics = [score.name for score in next(iter(rows.values()))]
+    first = max(map(len, rows))
+    lines = [" " * first + "".join(f"  {metric:>8}" for metric in metrics)]
+    for name, scores in rows.items():
+        values = {score.name: f"{score.value:.2f}" for score in scores}
+        lines.append(f"{name:<{first}}" + "".join(f"  {values.get(each, ''):>{max(8, len(each))}}" for each in metrics))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 @app.command()
@@ -136,26 +157,36 @@ def predict(
     temperature: Annotated[float | None, typer.Option(help="Of drawing; implies --sample.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from the k most probable; implies --sample.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw from this much probability; implies --sample.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of drawing; implies --sample.")] = None,
 ) -> None:
-    """Outputs for inputs: from files, from stdin, or typed one by one at a terminal."""
+    """Outputs for inputs: from files, from stdin, or typed one by one at a terminal.
+
+    Where an input is a dialogue, it is its last turns: in a line of a file there is a backslash and an n between two,
+    and at a terminal they are what you and the model said last.
+    """
     from unspool import runs
 
-    asked: dict[str, Any] = {"beam": beam, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    asked: dict[str, Any] = {"beam": beam, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     given = {name: value for name, value in asked.items() if value is not None}
     if sample or given.keys() - {"beam"}:
         given["sample"] = True
     loaded = runs.load(run)
 
-    def answers(inputs: list[str]) -> Iterator[str]:
-        for text, prediction in zip(inputs, loaded.predict(inputs, n_best=n_best, **given), strict=True):
-            yield shown(text, prediction, n_best, scores=scores, as_json=as_json)
+    def answers(inputs: list[str], **more: Any) -> Iterator[tuple[str, str]]:
+        for text, prediction in zip(inputs, loaded.predict(inputs, n_best=n_best, **(given | more)), strict=True):
+            yield prediction.text, shown(text, prediction, n_best, scores=scores, as_json=as_json)
+
+    def answer(text: str, number: int) -> tuple[str, str]:
+        # Else the same question would draw the same answer again.
+        drawing = {"seed": given.get("seed", loaded.recipe.seed) + number} if given.get("sample") else {}
+        return next(answers([loaded.typed(text)], **drawing))
 
     if not files and output is None and sys.stdin.isatty():
-        talk(answers)
+        talk(answer, loaded.turns)
         return
     with writing(output) as stream:
-        for inputs in chunks(lines(files or []), CHUNK):
-            stream.writelines(answers(inputs))
+        for inputs in chunks(map(loaded.typed, lines(files or [])), CHUNK):
+            stream.writelines(written for _, written in answers(inputs))
             stream.flush()
 
 
@@ -187,21 +218,30 @@ def shown(text: str, prediction: Any, n_best: int, *, scores: bool, as_json: boo
     return "".join(rows) + ("\n" if n_best > 1 else "")
 
 
-def talk(answers: Callable[[list[str]], Iterable[str]]) -> None:
-    """Ask for an input and answer it, until Ctrl-D; a mistake in one is told, and the next may be better."""
+def talk(answer: Callable[[str, int], tuple[str, str]], turns: int = 0) -> None:
+    """Ask for an input and answer it, until Ctrl-D; a mistake in one is told, and the next may be better.
+
+    Args:
+        answer: from an input and the number of inputs before it, to the output and how it is written.
+        turns: of a dialogue that an input holds: what was said last, the new input included, a line each. 0: none.
+    """
     with suppress(ImportError):  # not on every system
         import readline  # noqa: F401  (it gives `input` its history)
-    typer.echo("One input a line; Ctrl-D ends.", err=True)
-    while True:
+    known = f"It knows the last {turns} turns, yours included; " if turns > 1 else "One input a line; "
+    typer.echo(f"{known}Ctrl-D ends.", err=True)
+    said: deque[str] = deque(maxlen=max(turns, 1))
+    for number in count():
         try:
-            text = input("> ")
+            said.append(input("> "))
         except EOFError:
             typer.echo()
             return
         try:
-            for answer in answers([text]):
-                typer.echo(answer, nl=False)
+            text, written = answer("\n".join(said), number)
+            typer.echo(written, nl=False)
+            said.append(text)
         except UnspoolError as error:
+            said.pop()
             typer.echo(f"error: {error}", err=True)
 
 

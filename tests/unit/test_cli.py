@@ -35,7 +35,8 @@ def train(*given, **named):
     print("training", flush=True)
     time.sleep(60)
 
-unspool.runs = Made(load=lambda path: Made(predict=predict), train=train)
+made = Made(predict=predict, turns=0, typed=str)
+unspool.runs = Made(load=lambda path: made, train=train)
 cli.main(sys.argv[1:])
 """
 
@@ -52,6 +53,7 @@ class Notes:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.fails: BaseException | None = None
+        self.reached: dict[str, list[Score]] = {}
 
     def _note(self, *what: Any) -> None:
         self.asked.append(what)
@@ -72,6 +74,13 @@ class Notes:
     def evaluate(self, part: str, overrides: list[str]) -> list[Score]:
         self._note("evaluate", part, overrides)
         return [Score(21.5, "wer", "lower", {"n": 3}, "refs:1")]
+
+    def baselines(self, part: str, overrides: list[str]) -> dict[str, list[Score]]:
+        self._note("baselines", part, overrides)
+        return self.reached
+
+    def typed(self, line: str) -> str:
+        return line
 
     def predict(self, inputs: list[str], *, n_best: int, **given: Any) -> list[Any]:
         self._note("predict", inputs, n_best, given)
@@ -131,10 +140,28 @@ def test_a_dry_run_says_what_it_found_and_trains_nothing(run: Callable[..., Resu
 
 def test_evaluate_prints_a_line_or_an_object_for_each_metric(run: Callable[..., Result], notes: Notes) -> None:
     assert run("evaluate", "here", "decode.beam=1").out == "wer 21.50 (lower is better; refs:1)\n"
-    assert notes.asked == [("load", Path("here")), ("evaluate", "test", ["decode.beam=1"])]
+    what = ("test", ["decode.beam=1"])
+    assert notes.asked == [("load", Path("here")), ("evaluate", *what), ("baselines", *what)]
     result = json.loads(run("evaluate", "here", "--part", "valid", "--json").out)
     assert result == {"value": 21.5, "name": "wer", "better": "lower", "details": {"n": 3}, "signature": "refs:1"}
-    assert notes.asked[-1] == ("evaluate", "valid", [])
+    assert notes.asked[-2:] == [("evaluate", "valid", []), ("baselines", "valid", [])]
+
+
+def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], notes: Notes) -> None:
+    other = Score(7, "perplexity", "lower", {}, "")
+    notes.reached = {"majority": [Score(90.123, "wer", "lower", {}, "")], "an_ngram": [other]}
+    assert run("evaluate", "here").out.splitlines()[1:] == [
+        "",
+        "               wer",
+        "model        21.50",
+        "majority     90.12",
+        "an_ngram",
+    ]
+    rows = [json.loads(line) for line in run("evaluate", "here", "--json").out.splitlines()]
+    assert [row.get("baseline") for row in rows] == [None, "majority", "an_ngram"]
+    assert rows[2] == {"baseline": "an_ngram", **other._asdict()}
+    named = cli.table({"model": [other, Score(1, "a_name_of_length", "lower", {}, "")], "b": []})
+    assert named == "       perplexity  a_name_of_length\nmodel        7.00              1.00\nb"
 
 
 def test_predict_answers_stdin_line_by_line_in_order(run: Callable[..., Result], notes: Notes) -> None:
@@ -452,13 +479,45 @@ def test_a_mistake_in_the_conversation_does_not_end_it(
         except StopIteration:
             raise EOFError from None
 
-    def answers(inputs: list[str]) -> list[str]:
-        if inputs == ["bad"]:
+    def answer(text: str, number: int) -> tuple[str, str]:
+        if text == "bad":
             raise RunError("`bad` must be good")
-        return [f"{inputs[0]}!\n"]
+        return text, f"{number} {text}!\n"
 
     monkeypatch.setattr("builtins.input", asked)
-    cli.talk(answers)
+    cli.talk(answer)
     out, err = capsys.readouterr()
-    assert out == "good!\n\n"
+    assert out == "1 good!\n\n"
     assert "error: `bad` must be good\n" in err
+
+
+@pytest.mark.parametrize(
+    ("turns", "asked"),
+    [
+        (0, ["Hi!", "bad", "How?", "Why?"]),
+        (1, ["Hi!", "bad", "How?", "Why?"]),
+        (2, ["Hi!", "A0\nbad", "A0\nHow?", "A2\nWhy?"]),
+        (3, ["Hi!", "Hi!\nA0\nbad", "Hi!\nA0\nHow?", "How?\nA2\nWhy?"]),
+        (9, ["Hi!", "Hi!\nA0\nbad", "Hi!\nA0\nHow?", "Hi!\nA0\nHow?\nA2\nWhy?"]),
+    ],
+)
+def test_a_dialogue_is_answered_with_what_was_said_last(
+    monkeypatch: pytest.MonkeyPatch, turns: int, asked: list[str]
+) -> None:
+    typed = iter(["Hi!", "bad", "How?", "Why?"])
+    seen = []
+
+    def said(prompt: str) -> str:
+        for line in typed:
+            return line
+        raise EOFError
+
+    def answer(text: str, number: int) -> tuple[str, str]:
+        seen.append(text)
+        if text.endswith("bad"):
+            raise RunError("`bad` must be good")
+        return f"A{number}", f"A{number}\n"
+
+    monkeypatch.setattr("builtins.input", said)
+    cli.talk(answer, turns)
+    assert seen == asked

@@ -1,4 +1,6 @@
-"""Baselines: what a model must beat, from the training part alone; one function each, and no options."""
+"""Baselines: what a model must beat, from the training part alone; one function or class each, and no options."""
+
+from collections.abc import Callable
 
 from unspool.baselines.examples import Baseline as Baseline
 from unspool.baselines.kneser_ney import KneserNey as KneserNey
@@ -9,3 +11,6 @@ from unspool.baselines.tfidf import tfidf as tfidf
 
 BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest}
 """Those that answer questions, by name; `nearest_concept` asks for two columns."""
+
+LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}
+"""Every baseline that tells how probable a text is, by its name; made with the number of ids."""

@@ -10,7 +10,7 @@ from unspool.data import emoji as emojis
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import cmudict, emoji, homeassistant, snippets
+from unspool.data.packages import chatterbot, cmudict, emoji, homeassistant, snippets
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
@@ -72,6 +72,12 @@ NAMED = {
         lambda columns: emoji(),
         Split(by="pair", valid=0.05, test=0.1),
         "names of 3,963 emoji in 14 languages (package emoji, 0.6 MB)",
+    ),
+    "chatterbot": Named(
+        ("turns", "topic"),
+        lambda columns: chatterbot(),
+        Split(by="turns", valid=0.1, test=0.1),
+        "2,000 short dialogues in English (package chatterbot-corpus, 0.3 MB)",
     ),
 }
 

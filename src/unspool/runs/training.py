@@ -13,9 +13,10 @@ from torch import nn
 
 from unspool import recipes
 from unspool.errors import RunError
-from unspool.metrics import METRICS
+from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.recipes import AveragingSpec, Every, Recipe
 from unspool.runs.card import card
+from unspool.runs.comparing import nats_of
 from unspool.runs.folder import Folder, new_folder
 from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.run import Run, load, questions, scores
@@ -129,17 +130,16 @@ def validation_of(made: Prepared) -> Any:
     objective = made.task.objective(made.model, training=False)
     asked = questions(made.tables["valid"], made.task, made.recipe.train.validate_examples)
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
+    metrics = made.recipe.metrics
 
     def validate(model: nn.Module) -> dict[str, float]:
-        total = weight = 0.0
-        for batch in made.validation_batches():
-            total += float(objective.totals(batch)["tokens"])
-            weight += objective.weights(batch)["tokens"]
-        found = {"loss": total / weight}
-        if made.recipe.metrics:
+        nats, tokens = nats_of(objective, model, made.validation_batches())
+        found = {"loss": nats / tokens}
+        found |= {name: LIKELIHOODS[name](nats, tokens).value for name in metrics if name in LIKELIHOODS}
+        if of_texts := [name for name in metrics if name in METRICS]:
             made.task.finish(model, made.validation_batches())
             texts = [answer.text for answer in made.task.predict(model, asked.inputs, greedy)]
-            found |= {score.name: score.value for score in scores(made.recipe.metrics, texts, asked.answers)}
+            found |= {score.name: score.value for score in scores(of_texts, texts, asked.answers)}
         model.eval()
         return found
 

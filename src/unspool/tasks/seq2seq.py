@@ -174,7 +174,7 @@ class SequenceToSequence:
                     temperature=how.temperature,
                     top_k=how.top_k,
                     top_p=how.top_p,
-                    seed=self.recipe.seed + turn,
+                    seed=(self.recipe.seed if how.seed is None else how.seed) + turn,
                     constrain=without_unknown,
                     attention=attention,
                 )

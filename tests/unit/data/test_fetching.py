@@ -244,6 +244,26 @@ def test_snippets_are_read_from_a_source_distribution(
     ]
 
 
+def test_dialogues_are_read_and_none_is_in_two_parts(index: Callable[..., None]) -> None:
+    talks = "".join(f"- - Is it {i}?\n  - 'yes: {i}'\n  - Naïve.\n" for i in range(60))
+    files = {
+        "chatterbot_corpus/data/english/food.yml": "categories:\n- food\nconversations:\n- - Salt?\n  - No.\n",
+        "chatterbot_corpus/data/english/ai.yml": f"categories:\n- AI\nconversations:\n{talks}",
+        "chatterbot_corpus/data/german/ai.yml": "conversations:\n- - Ja?\n  - Nein.\n",
+        "chatterbot_corpus/data/english/custom/ai.yml": "conversations:\n- - Not this?\n  - No.\n",
+    }
+    index("CHATTERBOT", files)
+    (whole,) = load(source="chatterbot", split={"by": "turns", "valid": 0, "test": 0}).values()
+    assert whole[0] == {"turns": ["Is it 0?", "yes: 0", "Naïve."], "topic": "ai"}
+    assert whole[60] == {"turns": ["Salt?", "No."], "topic": "food"}
+    assert len(whole) == 61
+    parts = load(source="chatterbot", columns=["turns"], dialogues={"history": 1})
+    assert list(parts) == ["train", "valid", "test"]
+    assert sum(map(len, parts.values())) == 121
+    asked = [set(table.column("history")) - {f"yes: {i}" for i in range(60)} for table in parts.values()]
+    assert sum(map(len, asked)) == len(set().union(*asked)) == 61
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_a_source_distribution_that_is_not_the_pinned_one_is_refused(
     index: Callable[..., None], cache: Path, there: bool
@@ -379,7 +399,7 @@ def test_every_reason_is_named_where_no_source_can_be_reached(web: dict[str, Any
 
 def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[str, Any]) -> None:
     assert failure(lambda: load(source=["multi30k", "cmudcit"])) == (
-        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, stories, emoji, "
+        "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, stories, emoji, chatterbot, "
         "hub:owner/name (nearest: `cmudict`)"
     )
     assert failure(lambda: load(source="multi30k", columns=["de", "eng"])) == (
@@ -390,10 +410,10 @@ def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[st
 
 def test_the_pins_are_whole(index: None) -> None:
     assert len(multi30k.SHA256) == 12
-    pinned = [packages.CMUDICT, packages.HOMEASSISTANT, packages.EMOJI, packages.VADER]
+    pinned = [packages.CMUDICT, packages.HOMEASSISTANT, packages.EMOJI, packages.VADER, packages.CHATTERBOT]
     pins = [*multi30k.SHA256.values(), *(package.sha256 for package in pinned)]
     assert {len(pin) for pin in pins} == {64}
-    assert len(set(pins)) == 16
+    assert len(set(pins)) == 17
 
 
 class Rows:

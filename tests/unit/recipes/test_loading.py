@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from unspool import data, recipes
+from unspool.baselines import BASELINES, LANGUAGE_MODELS
 from unspool.errors import RecipeError
-from unspool.metrics import METRICS
+from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.recipes import EncoderDecoderSpec, Every, ImportedSpec, PlainSpec, TextSpec
 
 SMALL: dict[str, Any] = {
@@ -289,6 +290,10 @@ MISTAKES = {
         "`model.attention` must be dot, general or additive attention to have `feeding`, but is none",
     ),
     "unknown metric": ("metrics=[wer, blue]", "`metrics.1` must be a metric, but is 'blue'; did you mean `bleu`?"),
+    "unknown baseline": (
+        "baselines=[majorty]",
+        "`baselines.0` must be a baseline, but is 'majorty'; did you mean `majority`?",
+    ),
     "metric not measured": (
         "train.metric=bleu",
         "`train.metric` must be `loss` or one of `metrics` (`loss`, `wer`), but is 'bleu'",
@@ -323,6 +328,29 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(name: str) -> None:
     origin, _, told = text.partition(": ") if not text.startswith("override") else text.partition("`: ")
     assert origin in (f"override `{given}"[: len(origin)], "recipe")
     assert told.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            ["metrics=[perplexity]", "outputs.phones={kind: label}"],
+            "`metrics` must be without `perplexity` where `outputs.phones` is no text",
+        ),
+        (
+            ["baselines=[majority, kneser_ney]"],
+            "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity; add one",
+        ),
+        (
+            ["metrics=[perplexity]", "baselines=[majority]"],
+            "`baselines` must be measured by one of `metrics`, but majority has no perplexity; add one",
+        ),
+    ],
+)
+def test_what_can_not_be_measured_is_told_before_training(given: list[str], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipes.load(SMALL, given)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -402,5 +430,6 @@ def test_the_schema_names_cells_and_metrics() -> None:
     cell = schema["$defs"]["EncoderSpec"]["properties"]["cell"]
     assert "LSTM" in cell["anyOf"][0]["enum"]
     assert "GatedCell" not in cell["anyOf"][0]["enum"]
-    assert schema["properties"]["metrics"]["items"]["enum"] == sorted(METRICS)
+    assert schema["properties"]["metrics"]["items"]["enum"] == sorted([*METRICS, *LIKELIHOODS])
+    assert schema["properties"]["baselines"]["items"]["enum"] == sorted([*BASELINES, *LANGUAGE_MODELS])
     json.dumps(schema)

@@ -1,12 +1,17 @@
 """Dialogues: learned, with the history's turns apart, and answered."""
 
+import io
 import json
 import random
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from unspool import Run, recipes, runs
+from unspool import Run, cli, recipes, runs
 from unspool.fields import END, TextField
 from unspool.recipes import Recipe
 
@@ -64,3 +69,58 @@ def test_an_unknown_word_is_never_said(talking: Run) -> None:
     asked = [f"Is there rain, name{number}?" for number in range(30)]
     for how in ({}, {"beam": 1}, {"sample": True, "temperature": 5.0}):
         assert not any("⁇" in answer.text for answer in talking.predict(asked, **how))
+
+
+def test_a_run_of_dialogues_knows_how_many_turns_it_reads(talking: Run) -> None:
+    assert talking.turns == 2
+    assert talking.typed(r"Hi!\nHello.") == "Hi!\nHello."
+
+
+def test_a_line_of_a_file_holds_turns_apart(
+    talking: Run, unspool_: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["Is there rain, name3?", "Is there rain?\nYes, rain!"]
+    lines = "".join(text.replace("\n", r"\n") + "\n" for text in asked)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    rows = [json.loads(line) for line in unspool_("predict", talking.folder.path, "--json").out.splitlines()]
+    assert [row["input"] for row in rows] == asked
+    assert [row["predictions"][0]["text"] for row in rows] == [each.text for each in talking.predict(asked)]
+
+
+def test_a_seed_draws_the_same_answers_again_and_another_one_others(talking: Run) -> None:
+    asked = ["Is there rain?"] * 20
+
+    def drawn(**how: int) -> list[str]:
+        return [each.text for each in talking.predict(asked, sample=True, **how)]
+
+    assert drawn() == drawn(seed=talking.recipe.seed)
+    assert drawn(seed=3) == drawn(seed=3) != drawn(seed=4)
+
+
+def test_at_a_terminal_the_last_turns_are_the_input_and_each_draws_anew(
+    talking: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = ["Is there rain?", "Is there rain?", "Well."]
+    asked: list[tuple[list[str], Any]] = []
+    predict = Run.predict
+
+    def noted(self: Run, inputs: list[str], **how: Any) -> Any:
+        asked.append((list(inputs), how["seed"]))
+        return predict(self, inputs, **how)
+
+    monkeypatch.setattr(Run, "predict", noted)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    lines = iter(typed)
+
+    def said(prompt: str) -> str:
+        for line in lines:
+            return line
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", said)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["predict", str(talking.folder.path), "--seed", "7"])
+    assert not left.value.code
+    first = predict(talking, [typed[0]], sample=True, seed=7)[0].text
+    second = predict(talking, [f"{first}\n{typed[1]}"], sample=True, seed=8)[0].text
+    assert asked == [([typed[0]], 7), ([f"{first}\n{typed[1]}"], 8), ([f"{second}\n{typed[2]}"], 9)]
