@@ -126,8 +126,11 @@ class TextSpec(Section):
     """Rarer units are unknown."""
     lowercase: bool = False
     """Whether to learn from lower-cased text."""
+    max_length: Size | None = None
+    """The most units that are read of a text, the first ones; how many texts are cut is said. Null: all."""
     vocabulary: str | None = None
-    """Another field whose vocabulary this one shares, learned from both; its other keys are then that field's."""
+    """Another field whose vocabulary this one shares, learned from both; its other keys but `max_length` are then that
+    field's."""
 
     @model_validator(mode="after")
     def _bpe_needs_a_size(self) -> TextSpec:

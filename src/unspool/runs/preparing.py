@@ -67,6 +67,18 @@ class Prepared:
         for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
             yield encoded.batch(rows)
 
+    def cuts(self) -> list[str]:
+        """What `max_length` cuts, a line for each column and part where it cuts any."""
+        found = []
+        for column, field in self.task.fields.items():
+            if not isinstance(field, TextField) or field.max_length is None:
+                continue
+            for part, encoded in self.encoded.items():
+                full = np.flatnonzero(encoded.lengths(column) == field.max_length)  # only these can be longer
+                if count := field.longer([self.tables[part][row][column] for row in full.tolist()]):
+                    found.append(f"`{column}`, {part}: {cut_in_words(count, len(encoded), field.max_length)}")
+        return found
+
     def content(self) -> str:
         """A name for what the training part holds: for its lengths, which make the batches, and for a thousand rows."""
         encoded = self.encoded["train"]
@@ -78,6 +90,11 @@ class Prepared:
                 digest.update(np.ascontiguousarray(encoded.lengths(column)).tobytes())
             digest.update((found.values if isinstance(found, Ragged) else found).numpy().tobytes())
         return digest.hexdigest()[:32]
+
+
+def cut_in_words(count: int, rows: int, max_length: int) -> str:
+    """What to say of texts that are longer than `max_length`."""
+    return f"{count:,} of {rows:,} texts are cut to their first {max_length:,} units (`max_length`)"
 
 
 def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepared:
@@ -144,14 +161,21 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
         sharing = [name, *(other for other, each in specs.items() if getattr(each, "vocabulary", None) == name)]
         field = _unfitted(spec)
         field.fit(chain.from_iterable(table.column(column) for column in sharing))
-        fitted |= dict.fromkeys(sharing, field)
+        fitted |= {column: _cut(field, specs[column]) for column in sharing}
     return {name: fitted[name] for name in specs}
+
+
+def _cut(field: Field, spec: TextSpec | LabelSpec | ImportedSpec) -> Field:
+    """The field itself, or where its owner has another limit on length, one that shares its vocabulary."""
+    if isinstance(field, TextField) and isinstance(spec, TextSpec) and spec.max_length != field.max_length:
+        return field.cut_to(spec.max_length)
+    return field
 
 
 def _unfitted(spec: TextSpec | LabelSpec | ImportedSpec) -> Field:
     if isinstance(spec, LabelSpec):
         return LabelField()
     if isinstance(spec, TextSpec):
-        return TextField(spec.unit, size=spec.size, min_count=spec.min_count, lowercase=spec.lowercase)
+        return TextField(spec.unit, spec.size, spec.min_count, lowercase=spec.lowercase, max_length=spec.max_length)
     field: Any = imported(spec.kind)(**spec.options)
     return field  # type: ignore[no-any-return]

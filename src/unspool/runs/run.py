@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,13 +14,15 @@ from torch import nn
 from unspool import recipes
 from unspool.data import Table
 from unspool.errors import DataError, RunError
-from unspool.fields import Field
+from unspool.fields import Field, TextField
 from unspool.metrics import METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.folder import Folder
-from unspool.runs.preparing import tables_of
+from unspool.runs.preparing import cut_in_words, tables_of
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
+
+_log = logging.getLogger("unspool.runs")
 
 
 class Run:
@@ -63,6 +66,7 @@ class Run:
             FieldError: an input that is not of the field's kind.
         """
         values = list(inputs)
+        self._say_what_is_cut(values)
         return self.task.predict(self.model, values, self._decoding(how), n_best=n_best, attention=attention)
 
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
@@ -82,9 +86,16 @@ class Run:
         if not recipe.metrics:
             raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
         asked = questions(tables[part], self.task)
+        self._say_what_is_cut(asked.inputs)
         found = self.task.predict(self.model, asked.inputs, recipe.decode)
         self._keep(part, asked, found)
         return scores(recipe.metrics, [each.text for each in found], asked.answers)
+
+    def _say_what_is_cut(self, inputs: Sequence[Any]) -> None:
+        """A warning, where `max_length` leaves out part of what is asked."""
+        field = self.fields[self.task.source]
+        if isinstance(field, TextField) and field.max_length and (count := field.longer(inputs)):
+            _log.warning("`%s`: %s", self.task.source, cut_in_words(count, len(inputs), field.max_length))
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
