@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.data import Batch
-from unspool.decode import Hypothesis, beam_search, greedy, sample
+from unspool.decode import Hypothesis, beam_search, greedy, no_repeated_ngrams, sample
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field
 from unspool.models import PlainNetwork, encoder_decoder, plain_network
@@ -115,10 +115,30 @@ class SequenceToSequence:
                 output_dropout=spec.output_dropout,
                 tied_embeddings=spec.tied_embeddings,
                 shared_embeddings=spec.tied_embeddings and self._shared,
+                copying=spec.attention.copying and self._can_copy(),
             )
         assert isinstance(spec, ImportedSpec)
         model: nn.Module = imported(spec.kind)(*sizes, **spec.options)
         return model
+
+    def _can_copy(self) -> bool:
+        """True, where what stands in the source can stand in the target: the same ids, and none for what is unknown.
+
+        Raises:
+            RecipeError: it can't.
+        """
+        if not self._shared:
+            raise RecipeError(
+                f"`model.attention.copying` needs one vocabulary for `{self.source}` and `{self.target}`; add "
+                f"`vocabulary: {self.target}` to `inputs.{self.source}`"
+            )
+        unit = text_field(self.fields, self.source).unit
+        if unit == "words":
+            raise RecipeError(
+                f"`model.attention.copying` needs units of which none is unknown, but `{self.source}` has words, and "
+                "those of no training example would be copied as ⁇; use `unit: bpe`"
+            )
+        return True
 
     @property
     def _shared(self) -> bool:
@@ -158,32 +178,32 @@ class SequenceToSequence:
         limit = ((source.lengths + 1) * how.max_length_ratio).ceil().long()
         limit = limit if how.max_length is None else limit.clamp(max=how.max_length)
         decodable: Any = model
+        given: dict[str, Any] = {"max_length": limit, "attention": attention}
+        given["constrain"] = None if how.no_repeat_ngram is None else no_repeated_ngrams(how.no_repeat_ngram)
         if how.sample:
             drawn = [
                 sample(
                     decodable,
                     encoded,
-                    max_length=limit,
                     temperature=how.temperature,
                     top_k=how.top_k,
                     top_p=how.top_p,
                     seed=self.recipe.seed + turn,
-                    attention=attention,
+                    **given,
                 )
                 for turn in range(n_best)
             ]
             return [list(row) for row in zip(*drawn, strict=True)]
         if how.beam == 1 and n_best == 1:
-            return [[found] for found in greedy(decodable, encoded, max_length=limit, attention=attention)]
+            return [[found] for found in greedy(decodable, encoded, **given)]
         return beam_search(
             decodable,
             encoded,
             size=max(how.beam, n_best),
             n_best=n_best,
-            max_length=limit,
             length_penalty=how.length_penalty,
             coverage_penalty=how.coverage_penalty,
-            attention=attention,
+            **given,
         )
 
     def predict(
