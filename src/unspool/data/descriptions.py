@@ -26,19 +26,17 @@ DEBIAN_SHA256 = "a3d4a0bfd8e9242810b0885eda7c1a6e05dac15b333ddbaab03ba56f2dfa4bf
 ANSIBLE = Package("ansible", "12.3.0", "cd156f82fa87f7a899212b0efa9f7ca3a24d609212de9f78428a572eb01e5414")
 
 _SPLIT = Split(by="stem", valid=0.05, test=0.05)
-_KINDS = frozenset(
-    ["python3", "python", "golang", "github", "com", "node", "ruby", "r", "cran", "bioc", "php", "elpa", "fonts"]
-    + ["libghc", "librust", "libjs", "libkf5"]
-)
+_KINDS = ["python3", "python", "golang", "github", "com", "node", "ruby", "r", "cran", "bioc", "php", "elpa", "fonts"]
+_KINDS += ["libghc", "librust", "libjs", "libkf5"]
 _DOCUMENTATION = re.compile(r"^DOCUMENTATION\s*=\s*r?(\"\"\"|''')(.*?)\1", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"\b[A-Z]\(([^(),]*)(?:,[^()]*)?\)")  # as in M(name), L(text, address)
 _MODULE = re.compile(r"/plugins/.*\.py$")
 
 
 def debian() -> dict[str, Stream]:
-    """Descriptions of Debian's packages, their synopses, in the parts train, valid and test: columns text, summary.
+    """Descriptions of Debian's packages, and their synopses, in train, valid and test: columns text, summary.
 
-    Line ends are those of paragraphs and of items. Packages of one stem, as libfoo-dev and python3-foo, are in one part.
+    Line ends are those of paragraphs and items. Packages of one stem, as libfoo-dev and python3-foo, are in one part.
     Texts of fewer than 15 words, and those that another package had before, are left out.
     """
     file = download(DEBIAN, DEBIAN_SHA256)

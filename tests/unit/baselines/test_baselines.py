@@ -188,11 +188,10 @@ def test_lead_is_the_best_of_its_cuts_by_rouge_l_and_of_equals_the_shortest() ->
     assert chosen(["a b"], ["a b"])("c d e") == "c d"
 
 
-def test_lead_looks_at_a_thousand_rows_of_all_parts_of_the_training_part() -> None:
-    texts = ["a b c d"] * 3000
-    answers = ["a b"] * 1400 + ["a b c"] * 1600
-    assert chosen(texts, answers)("e f g h") == "e f g"
-    assert chosen(texts, answers[::-1])("e f g h") == "e f g"
+def test_lead_looks_at_a_thousand_rows_spread_over_the_training_part() -> None:
+    texts, answers = ["a b c d"] * 3000, ["a b", "a b c", "a b c"] * 1000
+    assert chosen(texts, answers)("e f g h") == "e f"  # every third
+    assert chosen(texts[:1000], answers[:1000])("e f g h") == "e f g"
 
 
 def test_nothing_of_scikit_learn_is_imported_before_it_is_used() -> None:

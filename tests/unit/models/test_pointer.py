@@ -120,6 +120,20 @@ def test_a_beam_is_that_of_a_search_without_a_batch(kind: dict[str, Any], seed: 
             assert one.log_probability == pytest.approx(expected[tuple(one.tokens.tolist())], rel=1e-9)
 
 
+@every_kind
+def test_what_scheduled_sampling_reads_is_the_best_of_writing_and_copying(kind: dict[str, Any]) -> None:
+    differ = 0
+    for seed in range(5):
+        model, source = built(kind, seed), drawn.ragged(SOURCES)
+        with randomness.using(seed=0, step=0):
+            own = model(source, drawn.ragged([[3, 3, 3]] * 4), sampling=1.0)
+        best = own.map(lambda rows: rows.argmax(1)).split()
+        assert_same([model(source, Ragged(torch.cat([row[:3] for row in best]), [3] * 4)).values], [own.values])
+        outputs = model.forced(source, drawn.ragged([row[:3].tolist() for row in best]))[0].outputs
+        differ += int((model.output(outputs.values).argmax(1) != torch.cat(best)).sum())
+    assert differ
+
+
 @pytest.mark.parametrize("bias", [-200.0, 200.0])
 def test_a_sure_choice_between_writing_and_copying_has_a_finite_loss_that_can_be_unlearned(bias: float) -> None:
     model = built(KINDS[0]).float()
