@@ -32,11 +32,12 @@ class PointerGenerator(EncoderDecoder):
 
     `encoder_decoder(…, copying=True)` puts one together from sizes and names.
 
-    Its logits are log-probabilities: see `forward`. What stands for the unknown is copied as unknown: units of which
-    none is, as byte pairs, lose nothing by that.
+    Its logits are log-probabilities: see `forward`. The end of a source is pointed at like any other token, and a copy
+    of it ends the target. What stands for the unknown is copied as unknown: units of which none is, as byte pairs, lose
+    nothing by that.
 
     Raises:
-        ModelError: a decoder without attention, or two vocabularies.
+        ModelError: a decoder without attention.
 
     Example:
         >>> model = unspool.models.encoder_decoder(30, 30, hidden_size=16, dropout=0.0, copying=True)
