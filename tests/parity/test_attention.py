@@ -69,12 +69,14 @@ def test_reading_all_steps_at_once_is_reading_them_one_by_one(kind: str, lengths
     attention = built(kind)
     context = attention.prepare(memory_of(attention))
     queries = Ragged(torch.randn(sum(lengths), 4, dtype=torch.float64), lengths)
-    got = attention.read(queries, context)
-    assert got.lengths.tolist() == lengths
-    for row, (own, summaries) in enumerate(zip(queries.split(), got.split(), strict=True)):
-        for query, summary in zip(own, summaries, strict=True):
-            alone = attention.prepare(memory_of(attention).select([row]))
-            assert_same([summary], [attention(query[None, None], alone)[0][0, 0]])
+    got, looked = attention.read(queries, context)
+    assert got.lengths.tolist() == looked.lengths.tolist() == lengths
+    for row, own in enumerate(queries.split()):
+        alone = attention.prepare(memory_of(attention).select([row]))
+        for query, summary, weights in zip(own, got.split()[row], looked.split()[row], strict=True):
+            summaries, single = attention(query[None, None], alone)
+            assert_same([summary, weights[: LENGTHS[row]]], [summaries[0, 0], single[0, 0]])
+            assert not (LENGTHS[row] and weights[LENGTHS[row] :].any())
 
 
 @every_kind

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from unspool.baselines.examples import Baseline as Baseline
 from unspool.baselines.kneser_ney import KneserNey as KneserNey
+from unspool.baselines.lead import lead as lead
 from unspool.baselines.majority import majority as majority
 from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.nearest_concept import nearest_concept as nearest_concept
 from unspool.baselines.tfidf import tfidf as tfidf
 
-BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest}
+BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest, "lead": lead}
 """Those that answer questions, by name; `nearest_concept` asks for two columns."""
 
 LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from unspool.data import emoji as emojis
+from unspool.data.descriptions import COLUMNS as DESCRIPTIONS
+from unspool.data.descriptions import ansible, debian
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
 from unspool.data.multi30k import COLUMNS, multi30k
@@ -78,6 +80,18 @@ NAMED = {
         lambda columns: chatterbot(),
         Split(by="turns", valid=0.1, test=0.1),
         "2,000 short dialogues in English (package chatterbot-corpus, 0.3 MB)",
+    ),
+    "debian": Named(
+        DESCRIPTIONS,
+        lambda columns: debian(),
+        None,
+        "58,000 descriptions of software and lines that sum them up (archive of Debian 12, 6 MB)",
+    ),
+    "ansible": Named(
+        DESCRIPTIONS,
+        lambda columns: ansible(),
+        Split(by="text", valid=0.05, test=0.1),
+        "4,600 descriptions of Ansible's modules and lines that sum them up (package ansible, 54 MB)",
     ),
 }
 

@@ -23,11 +23,13 @@ class Context(NamedTuple):
         keys: (batch, time, key_size), or (batch, heads, time, key_size).
         values: (batch, time, memory_size), or (batch, heads, time, value_size).
         mask: (batch, 1, time), 0 where a step is real, a large negative number elsewhere.
+        source: (batch, time) the ids that the memory's steps were made from, where a model points at them.
     """
 
     keys: Tensor
     values: Tensor
     mask: Tensor
+    source: Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -74,10 +76,14 @@ class Attention(nn.Module):
         weights = (self.scores(queries, context.keys) + context.mask).softmax(-1)
         return torch.bmm(weights, context.values), weights
 
-    def read(self, queries: Ragged, context: Context) -> Ragged:
-        """The summary for every step of a ragged batch. (total, query_size) -> (total, output_size)"""
+    def read(self, queries: Ragged, context: Context) -> tuple[Ragged, Ragged]:
+        """The same for every step of a ragged batch. (total, query_size) -> (total, output_size), (total, time)"""
         padded = queries.to_padded()
-        return queries.with_values(Ragged.from_padded(padded.with_values(self(padded.values, context)[0])).values)
+        summaries, weights = (
+            queries.with_values(Ragged.from_padded(padded.with_values(each)).values)
+            for each in self(padded.values, context)
+        )
+        return summaries, weights
 
 
 class DotAttention(Attention):

@@ -18,6 +18,9 @@ from unspool.metrics.likelihood import perplexity as perplexity
 from unspool.metrics.overlap import bleu as bleu
 from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
 from unspool.metrics.overlap import chrf as chrf
+from unspool.metrics.rouge import rouge_1 as rouge_1
+from unspool.metrics.rouge import rouge_2 as rouge_2
+from unspool.metrics.rouge import rouge_l as rouge_l
 from unspool.metrics.score import Metric as Metric
 from unspool.metrics.score import Score as Score
 
@@ -27,6 +30,9 @@ METRICS: dict[str, Metric] = {
     "bleu": bleu,
     "bleu_lc": bleu_lowercased,
     "chrf": chrf,
+    "rouge_1": rouge_1,
+    "rouge_2": rouge_2,
+    "rouge_l": rouge_l,
     "wer": word_error_rate,
     "per": token_error_rate,
     "accuracy": exact_match,

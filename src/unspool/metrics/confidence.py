@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import classes, diversity, edits, overlap
+from unspool.metrics import classes, diversity, edits, overlap, rouge
 from unspool.metrics.score import Metric, Score, check
 
 _Counts = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Sequence[int]]]
@@ -111,6 +111,9 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
         return _by_sacrebleu(overlap.bleu_counter(lowercase=True))
     if metric is overlap.chrf:
         return _by_sacrebleu(overlap.chrf_counter())
+    if metric in (rouge.rouge_1, rouge.rouge_2, rouge.rouge_l):
+        name = metric.__name__
+        return lambda *rows: rouge.rouge_shares(name, *rows), lambda sums: edits.share(sums[0], sums[3])
     return _summed_by_class(metric)
 
 

@@ -7,6 +7,7 @@ from unspool.models.bridge import LastBridge as LastBridge
 from unspool.models.bridge import LearnedBridge as LearnedBridge
 from unspool.models.bridge import MeanBridge as MeanBridge
 from unspool.models.bridge import NoBridge as NoBridge
+from unspool.models.decoder import Attended as Attended
 from unspool.models.decoder import Decoded as Decoded
 from unspool.models.decoder import Decoder as Decoder
 from unspool.models.decoder import DeepDecoder as DeepDecoder
@@ -19,6 +20,7 @@ from unspool.models.heads import LabelsHead as LabelsHead
 from unspool.models.heads import NumberHead as NumberHead
 from unspool.models.objective import Objective as Objective
 from unspool.models.plain import PlainNetwork as PlainNetwork
+from unspool.models.pointer import PointerGenerator as PointerGenerator
 from unspool.models.pooling import AttentionPooling as AttentionPooling
 from unspool.models.pooling import JoinedPooling as JoinedPooling
 from unspool.models.pooling import LastPooling as LastPooling

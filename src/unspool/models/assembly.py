@@ -15,6 +15,7 @@ from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
 from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, state_layers
 from unspool.models.encoder import Encoded, Encoder, memory_size
 from unspool.models.plain import PlainNetwork
+from unspool.models.pointer import PointerGenerator
 from unspool.models.seq2seq import EncoderDecoder
 from unspool.ragged import Ragged
 from unspool.randomness import using
@@ -52,6 +53,7 @@ def encoder_decoder(
     output_dropout: float | None = None,
     tied_embeddings: bool = False,
     shared_embeddings: bool = False,
+    copying: bool = False,
 ) -> EncoderDecoder:
     """An encoder–decoder from sizes and names.
 
@@ -74,14 +76,16 @@ def encoder_decoder(
         output_dropout: before the output layer.
         tied_embeddings: the output layer's weights are the target's embedding.
         shared_embeddings: source and target share one embedding (and one vocabulary).
+        copying: whether tokens may be copied from the source (`PointerGenerator`); they share one vocabulary then.
 
     Raises:
         ModelError: names that are unknown, parts that do not fit.
     """
-    if shared_embeddings and source_size != target_size:
-        raise ModelError(
-            f"`shared_embeddings` needs one vocabulary, but source has {source_size} ids and target {target_size}"
-        )
+    for name, asked in (("shared_embeddings", shared_embeddings), ("copying", copying)):
+        if asked and source_size != target_size:
+            raise ModelError(
+                f"`{name}` needs one vocabulary, but source has {source_size} ids and target {target_size}"
+            )
     noise, between, last = (
         dropout if rate is None else rate for rate in (embedding_dropout, decoder_dropout, output_dropout)
     )
@@ -110,7 +114,8 @@ def encoder_decoder(
     initialise([embedded, source_embedding], output)
     if tied_embeddings:
         output.weight = embedded.weight
-    return EncoderDecoder(Encoder(source_embedding, layers), embedded, decoder, output, last)
+    kind = PointerGenerator if copying else EncoderDecoder
+    return kind(Encoder(source_embedding, layers), embedded, decoder, output, last)
 
 
 def plain_network(

@@ -29,6 +29,18 @@ class Decoded(NamedTuple):
     weights: Tensor | None
 
 
+class Attended(NamedTuple):
+    """The outputs of all steps of given inputs.
+
+    Fields:
+        outputs: (total, output_size).
+        weights: (total, time), where attention looked; None without attention.
+    """
+
+    outputs: Ragged
+    weights: Ragged | None
+
+
 @exportable
 class FedState(NamedTuple):
     """cell: the recurrent cell's state. fed: (rows, output_size), the last output, which the next step reads."""
@@ -78,11 +90,12 @@ class Decoder(nn.Module):
         """The state before the bridge, for sequences of no steps."""
         return self.cell.initial_state_for(nothing)
 
-    def attend(self, outputs: Ragged, context: Context | None) -> Ragged:
+    def attend(self, outputs: Ragged, context: Context | None) -> Attended:
         """The decoder's outputs from the cell's, all steps at once. (total, cell's width) -> (total, output_size)"""
         if self.attention is None or context is None:
-            return outputs.map(self._combined)
-        return outputs.map(self._combined, self.attention.read(outputs, context))
+            return Attended(outputs.map(self._combined), None)
+        summaries, weights = self.attention.read(outputs, context)
+        return Attended(outputs.map(self._combined, summaries), weights)
 
     def _combined(self, output: Tensor, *summary: Tensor) -> Tensor:
         return output if self.combine is None else torch.tanh(self.combine(torch.cat([*summary, output], 1)))
@@ -110,7 +123,7 @@ class Decoder(nn.Module):
 
         return step
 
-    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Ragged:
+    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Attended:
         """All steps of given inputs. (total, embedding_size) -> (total, output_size)"""
         return self.attend(unroll(self.cell, inputs, state).outputs, context)
 
@@ -164,9 +177,9 @@ class DeepDecoder(Decoder):
         cell, upper = self.cell.stepper(rows), self.upper.stepper(rows)
         return lambda x, state, context: self._over(cell, upper, x, state, context)
 
-    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Ragged:
+    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Attended:
         found = super().forced(inputs, state.lower, context)
-        return unroll(self.upper, found, state.upper).outputs  # type: ignore[no-any-return]
+        return Attended(unroll(self.upper, found.outputs, state.upper).outputs, found.weights)
 
 
 class FeedingDecoder(Decoder):
@@ -197,40 +210,46 @@ class FeedingDecoder(Decoder):
         cell = self.cell.stepper(rows)
         return lambda x, state, context: self._fed(cell, x, state, context)
 
-    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Ragged:
+    def forced(self, inputs: Ragged, state: State, context: Context | None) -> Attended:
         return stepwise(self, inputs.values, inputs, state, context)
 
 
 def stepwise(
     decoder: Decoder, inputs: Tensor, like: Ragged, state: State, context: Context | None, choose: Any = None
-) -> Ragged:
+) -> Attended:
     """All steps, one after another over the sequences that still run.
 
     Args:
         inputs: (total, embedding_size), or what `choose` makes of it.
         like: sequences of these lengths.
         state, context: from `start`.
-        choose: called as `choose(x, last)` with a step's rows of `inputs` and the step before's `Decoded` (None at
-            first), returns what goes into the decoder.
+        choose: called as `choose(x, last, context)` with a step's rows of `inputs`, the step before's `Decoded` (None
+            at first) and their context, returns what goes into the decoder.
     """
     layout, device = like.layout, like.device
     by_time = inputs.index_select(0, layout.on(device, "time_major")).split(layout.running)
     order = layout.on(device, "order")
     state, context = select(state, order), None if context is None else select(context, order)
-    outputs: list[Tensor] = []
+    steps: list[Decoded] = []
     last: Decoded | None = None
     size = layout.batch_size
     for running, x in zip(layout.running, by_time, strict=True):
         if running < size:
             rows, size = slice(0, running), running
-            state, context = select(state, rows), None if context is None else select(context, rows)
-            last = None if last is None else Decoded(last.output[rows], None)
-        last, state = decoder.step(x if choose is None else choose(x, last), state, context)
-        outputs.append(last.output)
-    if not outputs:
+            state, context, last = select(state, rows), select(context, rows), select(last, rows)
+        last, state = decoder.step(x if choose is None else choose(x, last, context), state, context)
+        steps.append(last)
+    if not steps:
         dtype = next(leaf.dtype for _, leaf in leaves(state) if leaf.is_floating_point())  # type: ignore[union-attr]
-        return like.with_values(like.values.new_zeros(0, decoder.output_size, dtype=dtype))
-    return like.with_values(torch.cat(outputs).index_select(0, layout.on(device, "sequence_major")))
+        nothing = like.values.new_zeros(0, decoder.output_size, dtype=dtype)
+        looked = None if context is None else like.with_values(nothing.new_zeros(0, context.mask.shape[2]))
+        return Attended(like.with_values(nothing), looked)
+    back = layout.on(device, "sequence_major")
+    outputs, weights = (
+        None if parts[0] is None else like.with_values(torch.cat(parts).index_select(0, back))
+        for parts in zip(*steps, strict=True)
+    )
+    return Attended(outputs, weights)  # type: ignore[arg-type]
 
 
 def _bridged(state: State, starts: list[dict[str, Tensor]]) -> State:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unspool.errors import ModelError
 from unspool.layers import Dropout
-from unspool.models.decoder import Decoded, Decoder, stepwise
+from unspool.models.decoder import Attended, Decoded, Decoder, stepwise
 from unspool.models.encoder import Encoded
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
@@ -63,7 +63,11 @@ class EncoderDecoder(Drawing, nn.Module):
     def step(self, tokens: Tensor, state: State, context: Any) -> tuple[Decoded, State]:
         """Logits of the next tokens after these. tokens: (rows,) -> `Decoded.output` of (rows, vocabulary)"""
         decoded, state = self.decoder.step(self.embedding(tokens), state, context)
-        return Decoded(self.output(decoded.output), decoded.weights), state
+        return Decoded(self.told(decoded, context), decoded.weights), state
+
+    def told(self, decoded: Decoded, context: Any) -> Tensor:
+        """The logits of a step from what the decoder gave. -> (rows, vocabulary)"""
+        return self.output(decoded.output)  # type: ignore[no-any-return]
 
     def stepper(self, rows: int) -> Callable[[Tensor, State, Any], tuple[Decoded, State]]:
         """`step` for many steps of that many rows without gradients."""
@@ -72,7 +76,7 @@ class EncoderDecoder(Drawing, nn.Module):
         @torch.no_grad()
         def step(tokens: Tensor, state: State, context: Any) -> tuple[Decoded, State]:
             decoded, state = inner(self.embedding(tokens), state, context)
-            return Decoded(self.output(decoded.output), decoded.weights), state
+            return Decoded(self.told(decoded, context), decoded.weights), state
 
         return step
 
@@ -95,28 +99,32 @@ class EncoderDecoder(Drawing, nn.Module):
         Reference:
             Williams & Zipser (1989); scheduled sampling, Bengio et al. (2015).
         """
+        return self.forced(source, target, sampling)[0].outputs.map(self.output)
+
+    def forced(self, source: Ragged, target: Ragged, sampling: float = 0.0) -> tuple[Attended, Any]:
+        """What `forward` makes logits of: the decoder's outputs after their dropout, and the context."""
         if not 0 <= sampling <= 1:
             raise ModelError(f"`sampling` must be from 0 to 1, but is {sampling}")
         state, context = self.start(self.encode(source))
         inputs = with_start(target)
         if sampling > 0:
-            outputs = self._sampled(inputs, state, context, sampling)
+            found = self._sampled(inputs, state, context, sampling)
         else:
-            outputs = self.decoder.forced(inputs.map(self.embedding), state, context)
-        return unroll(self.dropout, outputs).outputs.map(self.output)  # type: ignore[no-any-return]
+            found = self.decoder.forced(inputs.map(self.embedding), state, context)
+        return found._replace(outputs=unroll(self.dropout, found.outputs).outputs), context
 
-    def _sampled(self, inputs: Ragged, state: State, context: Any, rate: float) -> Ragged:
+    def _sampled(self, inputs: Ragged, state: State, context: Any, rate: float) -> Attended:
         keys = self.draws_for(inputs.ids, inputs.device, active=True).key
         order = inputs.layout.on(inputs.device, "order")
         time = 0
 
-        def choose(tokens: Tensor, last: Decoded | None) -> Tensor:
+        def choose(tokens: Tensor, last: Decoded | None, context: Any) -> Tensor:
             nonlocal time
             if last is not None:
                 own = keys[order[: len(tokens)]]
                 truth = uniform(Draws(own, torch.full_like(own, time))) >= rate
                 with torch.no_grad():
-                    tokens = torch.where(truth, tokens, self.output(last.output).argmax(1))
+                    tokens = torch.where(truth, tokens, self.told(last, context).argmax(1))
             time += 1
             return self.embedding(tokens)  # type: ignore[no-any-return]
 

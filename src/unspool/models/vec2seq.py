@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unspool.cells import Cell
 from unspool.layers.attention import Context
 from unspool.models.bridge import Bridge, MeanBridge
-from unspool.models.decoder import Decoded, Decoder
+from unspool.models.decoder import Attended, Decoded, Decoder
 from unspool.models.encoder import Encoded
 from unspool.models.reader import Columns, Reader
 from unspool.models.seq2seq import EncoderDecoder
@@ -72,7 +72,7 @@ class ConditionedDecoder(Decoder):
         inner = super().stepper(rows)
         return lambda x, state, context: inner(_beside(x, context), state, None)
 
-    def forced(self, inputs: Ragged, state: State, context: Context | Condition | None) -> Ragged:
+    def forced(self, inputs: Ragged, state: State, context: Context | Condition | None) -> Attended:
         assert isinstance(context, Condition)
         rows = inputs.layout.on(inputs.device, "rows")
         beside = inputs.map(lambda x: torch.cat([x, context.vector.index_select(0, rows)], 1))

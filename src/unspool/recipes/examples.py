@@ -143,8 +143,11 @@ class TextSpec(Section):
     """Of words: whether signs are words of their own; outputs have them joined again."""
     lines: bool = False
     """Of inputs: whether the model sees where a line ends, as between the turns of a dialogue."""
+    max_length: Size | None = None
+    """The most units that are read of a text, the first ones; how many texts are cut is said. Null: all."""
     vocabulary: str | None = None
-    """Another field whose vocabulary this one shares, learned from both; all but `lines` is then as in that field."""
+    """Another field whose vocabulary this one shares, learned from both; all but `lines` and `max_length` is then as in
+    that field."""
 
     @model_validator(mode="after")
     def _unit_fits(self) -> TextSpec:

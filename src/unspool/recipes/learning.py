@@ -89,6 +89,8 @@ class DecodeSpec(Section):
     """α of log p / ((5 + length) / 6)^α, by which hypotheses are ranked; 0 prefers short ones, 1 is about even."""
     coverage_penalty: NotNegative = 0.0
     """Weight of the penalty on input that attention left out; 0: none."""
+    no_repeat_ngram: Size | None = None
+    """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
     max_length_ratio: Positive = 3.0
     """Most steps of output for a step of input."""
     max_length: Size | None = None

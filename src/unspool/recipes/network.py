@@ -61,6 +61,15 @@ class AttentionSpec(Section):
     feeding: bool = False
     """Whether what was looked at enters the next step; slower, since steps can't be computed at once then."""
 
+    copying: bool = False
+    """Whether what was looked at may be copied (pointer-generator); input and output share a `vocabulary` then."""
+
+    @model_validator(mode="after")
+    def _copying_points(self) -> AttentionSpec:
+        if self.copying and self.kind == "none":
+            raise ValueError("must be dot, general, additive or multihead attention to have `copying`, but is none")
+        return self
+
     @model_validator(mode="after")
     def _no_feeding(self) -> AttentionSpec:
         if self.feeding and self.kind in ("none", "multihead"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -65,6 +64,18 @@ class Prepared:
         """Every validation example once."""
         return every_batch(self.encoded["valid"], self.task)
 
+    def cuts(self) -> list[str]:
+        """What `max_length` cuts, a line for each column and part where it cuts any."""
+        found = []
+        for column, field in self.task.fields.items():
+            if not isinstance(field, TextField) or field.max_length is None:
+                continue
+            for part, encoded in self.encoded.items():
+                full = np.flatnonzero(encoded.lengths(column) == field.max_length)  # only these can be longer
+                if count := field.longer([self.tables[part][row][column] for row in full.tolist()]):
+                    found.append(f"`{column}`, {part}: {cut_in_words(count, len(encoded), field.max_length)}")
+        return found
+
     def content(self) -> str:
         """A name for what the training part holds: for its lengths, which make the batches, and for a thousand rows."""
         encoded = self.encoded["train"]
@@ -76,6 +87,11 @@ class Prepared:
                 digest.update(np.ascontiguousarray(encoded.lengths(column)).tobytes())
             digest.update((found.values if isinstance(found, Ragged) else found).numpy().tobytes())
         return digest.hexdigest()[:32]
+
+
+def cut_in_words(count: int, rows: int, max_length: int) -> str:
+    """What to say of texts that are longer than `max_length`."""
+    return f"{count:,} of {rows:,} texts are cut to their first {max_length:,} units (`max_length`)"
 
 
 def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepared:
@@ -154,10 +170,12 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
 
 
 def _for(spec: FieldSpec, field: Field) -> Field:
-    """A fitted field for one of the columns that share its vocabulary: each has `lines` of its own."""
-    if not isinstance(spec, TextSpec) or not isinstance(field, TextField) or spec.lines == field.lines:
+    """A fitted field for one of the columns that share its vocabulary: each has `lines` and `max_length` of its own."""
+    if not isinstance(spec, TextSpec) or not isinstance(field, TextField):
         return field
-    own = copy(field)
+    if (spec.lines, spec.max_length) == (field.lines, field.max_length):
+        return field
+    own = field.cut_to(spec.max_length)
     own.lines = spec.lines
     return own
 
@@ -170,7 +188,7 @@ def _unfitted(spec: FieldSpec) -> Field:
     if isinstance(spec, NumberSpec):
         return NumberField()
     if isinstance(spec, TextSpec):
-        flags = {name: getattr(spec, name) for name in ("lowercase", "split_punctuation", "lines")}
+        flags = {name: getattr(spec, name) for name in ("lowercase", "split_punctuation", "lines", "max_length")}
         return TextField(spec.unit, size=spec.size, min_count=spec.min_count, **flags)
     field: Any = imported(spec.kind)(**spec.options)
     return field  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -16,15 +17,18 @@ from unspool import data, recipes
 from unspool.baselines import BASELINES, LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
-from unspool.fields import Field, LabelField
+from unspool.fields import Field, LabelField, TextField
 from unspool.metrics import LIKELIHOODS, METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.comparing import KeptScores, nats_of, nats_of_baseline
 from unspool.runs.folder import Folder
-from unspool.runs.preparing import every_batch, tables_of
+from unspool.runs.preparing import cut_in_words, every_batch, tables_of
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
+from unspool.tasks.base import by_column
 from unspool.training import plots
+
+_log = logging.getLogger("unspool.runs")
 
 
 class Run:
@@ -68,6 +72,7 @@ class Run:
             FieldError: an input that is not of the field's kind.
         """
         values = list(inputs)
+        self._say_what_is_cut(values)
         return self.task.predict(self.model, values, self._decoding(how), n_best=n_best, attention=attention)
 
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
@@ -85,6 +90,7 @@ class Run:
         found: dict[str, Score] = {}
         if of_texts := [name for name in recipe.metrics if name in METRICS]:
             asked = questions(tables[part], self.task)
+            self._say_what_is_cut(asked.inputs)
             answers = self.task.predict(self.model, asked.inputs, recipe.decode)
             self._keep(part, asked, answers)
             self._draw(part, asked, answers)
@@ -142,6 +148,13 @@ class Run:
     @property
     def _takes_lines(self) -> bool:
         return bool(getattr(self.fields[self.task.sources[0]], "lines", False))
+
+    def _say_what_is_cut(self, inputs: Sequence[Any]) -> None:
+        """A warning, where `max_length` leaves out part of what is asked."""
+        for name, values in by_column(self.task.sources, inputs).items():
+            field = self.fields[name]
+            if isinstance(field, TextField) and field.max_length and (count := field.longer(values)):
+                _log.warning("`%s`: %s", name, cut_in_words(count, len(inputs), field.max_length))
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])

@@ -76,7 +76,8 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
         print_line(str(initialise(made.model, recipe.train.init)))
     if not resume:
         folder.create(recipe, made.task.fields, _facts(made))
-    print_line(_headline(made, folder))
+    for line in (_headline(made, folder), *made.cuts()):
+        print_line(line)
     outcome = trainer_of(made, folder).run(resume=begun)
     print_line(str(outcome))
     trained = _finish(made, folder, outcome)

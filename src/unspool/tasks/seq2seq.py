@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from unspool.data import Batch
-from unspool.decode import Hypothesis, beam_search, greedy, sample, without_unknown
+from unspool.decode import (
+    Hypothesis,
+    all_of,
+    beam_search,
+    greedy,
+    no_repeated_ngrams,
+    sample,
+    without_unknown,
+)
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field
 from unspool.models import PlainNetwork, encoder_decoder, plain_network
@@ -123,10 +131,31 @@ class SequenceToSequence:
                 output_dropout=spec.output_dropout,
                 tied_embeddings=spec.tied_embeddings,
                 shared_embeddings=spec.tied_embeddings and self._shared,
+                copying=spec.attention.copying and self._can_copy(),
             )
         assert isinstance(spec, ImportedSpec)
         model: nn.Module = imported(spec.kind)(*sizes, **spec.options)
         return model
+
+    def _can_copy(self) -> bool:
+        """True, where what stands in the source can stand in the target: the same ids, and none for what is unknown.
+
+        Raises:
+            RecipeError: it can't.
+        """
+        (source,) = self.sources
+        if not self._shared:
+            raise RecipeError(
+                f"`model.attention.copying` needs one vocabulary for `{source}` and `{self.target}`; add "
+                f"`vocabulary: {self.target}` to `inputs.{source}`"
+            )
+        unit = text_field(self.fields, source).unit
+        if unit == "words":
+            raise RecipeError(
+                f"`model.attention.copying` needs units of which none is unknown, but `{source}` has words, and "
+                "those of no training example would be copied as ⁇; use `unit: bpe`"
+            )
+        return True
 
     @property
     def _shared(self) -> bool:
@@ -165,35 +194,33 @@ class SequenceToSequence:
             encoded = model.encode(source)  # type: ignore[operator]
         limit = self.limit(batch, how)
         decodable: Any = model
+        given: dict[str, Any] = {"max_length": limit, "attention": attention}
+        repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
+        given["constrain"] = all_of(without_unknown, *repeats)
         if how.sample:
             drawn = [
                 sample(
                     decodable,
                     encoded,
-                    max_length=limit,
                     temperature=how.temperature,
                     top_k=how.top_k,
                     top_p=how.top_p,
                     seed=(self.recipe.seed if how.seed is None else how.seed) + turn,
-                    constrain=without_unknown,
-                    attention=attention,
+                    **given,
                 )
                 for turn in range(n_best)
             ]
             return [list(row) for row in zip(*drawn, strict=True)]
         if how.beam == 1 and n_best == 1:
-            best = greedy(decodable, encoded, max_length=limit, constrain=without_unknown, attention=attention)
-            return [[found] for found in best]
+            return [[found] for found in greedy(decodable, encoded, **given)]
         return beam_search(
             decodable,
             encoded,
             size=max(how.beam, n_best),
             n_best=n_best,
-            max_length=limit,
             length_penalty=how.length_penalty,
             coverage_penalty=how.coverage_penalty,
-            constrain=without_unknown,
-            attention=attention,
+            **given,
         )
 
     def predict(

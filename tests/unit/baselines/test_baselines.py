@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.baselines import BASELINES, majority, nearest, tfidf
+from unspool.baselines import BASELINES, lead, majority, nearest, tfidf
+from unspool.baselines.lead import chosen, first_sentence, first_words
 from unspool.errors import DataError
+from unspool.metrics import rouge_l
 
 QUESTIONS = ["play a song", "play some music", "open the door", "open a window", "what time is it", "is it late"]
 ANSWERS = ["music", "music", "house", "house", "time", "time"]
@@ -21,10 +23,10 @@ MANY = [f"{question} {suffix}" for question in [*QUESTIONS, *ASKED] for suffix i
 
 
 def test_the_register_names_every_baseline() -> None:
-    assert {"majority": majority, "tfidf": tfidf, "nearest": nearest} == BASELINES
+    assert {"majority": majority, "tfidf": tfidf, "nearest": nearest, "lead": lead} == BASELINES
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", sorted(BASELINES.keys() - {"lead"}))
 def test_there_is_an_answer_of_the_training_part_for_each_question(name: str) -> None:
     answers = BASELINES[name](QUESTIONS, ANSWERS, ASKED)
     assert len(answers) == len(ASKED)
@@ -156,6 +158,40 @@ def test_nearest_needs_a_question_of_two_characters(questions: list[str]) -> Non
     assert str(error.value) == (
         "`questions` must hold one of at least two characters, but none of the 2 does; use `majority`"
     )
+
+
+TEXTS_TO_CUT = ["One two three four. Five six", "A b c d e f. G!", "Is it? It is."]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_lead_cuts_where_the_answers_of_training_end(count: int) -> None:
+    answers = [" ".join(text.split()[:count]) for text in TEXTS_TO_CUT]
+    assert lead(TEXTS_TO_CUT, answers, ["u  v w x. y", "z"]) == [" ".join("uvwx"[:count]) + "." * (count > 3), "z"]
+
+
+def test_lead_takes_the_first_sentence_where_answers_are_sentences() -> None:
+    answers = [first_sentence(text) for text in TEXTS_TO_CUT]
+    assert answers == ["One two three four.", "A b c d e f.", "Is it?"]
+    assert lead(TEXTS_TO_CUT, answers, ["At 3.5 a.m., no. Yes", "No  end\nor one"]) == ["At 3.5 a.m., no.", "No end"]
+
+
+def test_lead_is_the_best_of_its_cuts_by_rouge_l_and_of_equals_the_shortest() -> None:
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices("abcdefg", k=12)) for _ in range(40)]
+    answers = [" ".join(draw.sample(text.split()[:7], draw.randint(3, 7))) for text in texts]
+    found = [
+        rouge_l([first_words(k)(text) for text in texts], [[each] for each in answers]).value for k in range(1, 31)
+    ]
+    best = found.index(max(found)) + 1
+    assert 3 <= best <= 7
+    assert len(chosen(texts, answers)("a " * 50).split()) == best
+    assert chosen(["a b"], ["a b"])("c d e") == "c d"
+
+
+def test_lead_looks_at_a_thousand_rows_spread_over_the_training_part() -> None:
+    texts, answers = ["a b c d"] * 3000, ["a b", "a b c", "a b c"] * 1000
+    assert chosen(texts, answers)("e f g h") == "e f"  # every third
+    assert chosen(texts[:1000], answers[:1000])("e f g h") == "e f g"
 
 
 def test_nothing_of_scikit_learn_is_imported_before_it_is_used() -> None:

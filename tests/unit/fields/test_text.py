@@ -222,6 +222,29 @@ def test_a_saved_field_is_the_same_field(unit: str) -> None:
         assert loaded.decode(loaded.encode(text)) == field.decode(field.encode(text))
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_is_beyond_a_limit_is_cut_and_counted(unit: str) -> None:
+    field, whole = fitted(unit, max_length=3), fitted(unit)
+    texts = [*WORDS, "", "the", "a cat"]
+    lengths = [len(whole.encode(text)) for text in texts]
+    for text, ids in zip(texts, field.encode_many(texts), strict=True):
+        assert torch.equal(ids, whole.encode(text)[:3])
+        assert torch.equal(ids, field.encode(text))
+    assert field.longer(texts) == sum(length > 3 for length in lengths) > 0
+    assert whole.longer(texts) == 0
+    saved = json.loads(json.dumps(field.to_json()))
+    assert saved == whole.to_json() | {"max_length": 3}
+    assert fields.load(saved).to_json() == saved
+    assert repr(field).endswith("max_length=3)")
+
+
+def test_two_columns_share_a_vocabulary_and_have_limits_of_their_own() -> None:
+    short = BPE.cut_to(2)
+    assert torch.equal(short.encode("the cat sat"), BPE.encode("the cat sat")[:2])
+    assert short.to_json() == BPE.to_json() | {"max_length": 2}
+    assert short.cut_to(None).to_json() == BPE.to_json()
+
+
 def test_the_saved_json_of_bpe_holds_the_tokenizers_own() -> None:
     from tokenizers import Tokenizer
 

@@ -64,6 +64,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a size in quotes": (lambda: TextField("words", "9"), "at least 4, three reserved ids and one more, but is '9'"),  # type: ignore[arg-type]
     "no count": (lambda: TextField(min_count=0), "`min_count` must be a whole number of at least 1, but is 0"),
+    "no length": (
+        lambda: TextField(max_length=0),
+        "`max_length` must be a whole number of at least 1, but is 0",
+    ),
     "a case of no": (lambda: TextField(lowercase="no"), "`lowercase` must be True or False, but is 'no'"),  # type: ignore[arg-type]
     "a number to encode": (
         lambda: fitted("words", ["a"]).encode(3),  # type: ignore[arg-type]

@@ -13,15 +13,26 @@ from unspool.errors import ModelError, RandomnessError
 from unspool.models import Bridge, encoder_decoder
 from unspool.models.loss import cross_entropy
 
-KINDS = [("none", False), ("dot", False), ("general", True), ("additive", True), ("multihead", False)]
+KINDS = [
+    ("none", False),
+    ("dot", False),
+    ("general", True),
+    ("additive", True),
+    ("multihead", False),
+    ("general, copying", False),
+    ("additive, copying", True),
+]
 every_kind = pytest.mark.parametrize(("attention", "feeding"), KINDS)
 
 
 def built(attention: str = "multihead", feeding: bool = False, **options: Any) -> Any:
+    """A model of 7 source ids and, but where it copies, 6 target ids."""
     torch.manual_seed(0)
+    attention, copying, _ = attention.partition(", copying")
     sizes = {"embedding_size": 4, "hidden_size": 2, "decoder_hidden_size": 4, "heads": 2, "dropout": 0.3}
-    sizes |= {"cell": cells.GRU, "num_layers": 2}
-    return noisy(encoder_decoder(7, 6, attention=attention, feeding=feeding, **{**sizes, **options}).double())
+    sizes |= {"cell": cells.GRU, "num_layers": 2, "attention": attention, "feeding": feeding}
+    more: dict[str, Any] = {"copying": True} if copying else {}
+    return noisy(encoder_decoder(7, 7 if copying else 6, **{**sizes, **more, **options}).double())
 
 
 def pairs(lengths: list[int]) -> tuple[Ragged, Ragged]:
@@ -167,7 +178,7 @@ def test_a_batch_of_none_gives_nothing_and_a_loss_of_zero(attention: str, feedin
         Ragged(torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)),
     )
     with randomness.using(seed=0, step=0):
-        assert model(nothing, nothing, sampling=sampling).values.shape == (0, 6)
+        assert model(nothing, nothing, sampling=sampling).values.shape == (0, model.output.out_features)
         loss = model.loss(nothing, nothing, smoothing=0.1, sampling=sampling)
         loss.backward()
     assert float(loss.detach()) == 0
@@ -234,6 +245,14 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
         (
             {"shared_embeddings": True},
             "`shared_embeddings` needs one vocabulary, but source has 7 ids and target 6",
+        ),
+        (
+            {"attention": "none, copying"},
+            "`copying` needs attention, which points at what to copy; choose one, or leave `copying` out",
+        ),
+        (
+            {"copying": True},
+            "`copying` needs one vocabulary, but source has 7 ids and target 6",
         ),
         (
             {"attention": "none", "feeding": True},

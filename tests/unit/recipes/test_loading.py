@@ -289,6 +289,10 @@ MISTAKES = {
         "model.attention={kind: none, feeding: true}",
         "`model.attention` must be dot, general or additive attention to have `feeding`, but is none",
     ),
+    "copying": (
+        "model.attention={kind: none, copying: true}",
+        "`model.attention` must be dot, general, additive or multihead attention to have `copying`, but is none",
+    ),
     "unknown metric": ("metrics=[wer, blue]", "`metrics.1` must be a metric, but is 'blue'; did you mean `bleu`?"),
     "unknown baseline": (
         "baselines=[majorty]",

@@ -1,5 +1,6 @@
 """What recipes can ask for: each trains, is saved, and answers from its folder as it did when it was trained."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from unspool.data.fetching import UnreachableError
 from unspool.data.sources import stream_of
 from unspool.errors import FieldError, ModelError, RecipeError, RunError
 from unspool.models import PlainNetwork
+from unspool.runs.preparing import tables_of
 from unspool.training import checkpoint, read_records
 
 INPUTS = ["abc", "e", "", "deadbe"]
@@ -59,6 +61,12 @@ KINDS = {
     "bfloat16": ["train.precision=bfloat16"],
     "tied": ["model.tied_embeddings=true"],
     "tied and shared": ["model.tied_embeddings=true", "inputs.word.vocabulary=phones"],
+    "copying": [
+        "inputs.word={unit: characters, vocabulary: phones, max_length: 4}",
+        "outputs.phones.unit=characters",
+        "model.attention={kind: general, copying: true}",
+        "decode.no_repeat_ngram=2",
+    ],
     "plateau": ["train.schedule=plateau", "train.warmup=2", "train.clip=null", "train.label_smoothing=0.1"],
     "bpe": ["inputs.word={unit: bpe, size: 280}"],
     "examples": ["train.tokens=null", "train.examples=7", "train.patience=1", "train.validate_every=2 steps"],
@@ -91,6 +99,32 @@ def test_tied_and_shared_weights_are_one_after_loading(train: Callable[..., Run]
         assert loaded.output.weight is loaded.embedding.weight
         assert (loaded.encoder.embedding.weight is loaded.embedding.weight) == (name == "shared")
         assert torch.equal(loaded.output.weight, run.model.get_parameter("embedding.weight"))
+
+
+def test_how_many_texts_a_limit_cuts_is_said(
+    train: Callable[..., Run], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    capsys.readouterr()
+    run = train(*KINDS["copying"])
+    parts = {part: list(table.column("word")) for part, table in tables_of(run.recipe).items()}
+    counts = {part: (sum(len(word) > 4 for word in words), len(words)) for part, words in parts.items()}
+    said = re.findall(r"`word`, (\w+): (\d+) of (\d+) texts are cut to their first 4 units", capsys.readouterr().err)
+    assert {part: (int(count), int(rows)) for part, count, rows in said} == {
+        part: counts[part] for part in ("train", "valid")
+    }
+    caplog.clear()
+    run.evaluate("test", ["metrics=[wer]"])
+    asked = set(parts["test"])  # equal words are one question
+    longer = sum(len(word) > 4 for word in asked)
+    assert caplog.messages == [f"`word`: {longer} of {len(asked)} texts are cut to their first 4 units (`max_length`)"]
+    assert [len(one.tolist()) for one in run.fields["word"].encode_many(["abcde", "ab"])] == [4, 2]
+    caplog.clear()
+    run.predict(["abcdef", "abc", "e"])
+    assert caplog.messages == ["`word`: 1 of 3 texts are cut to their first 4 units (`max_length`)"]
+    caplog.clear()
+    assert run.predict(["abcdef"]) == run.predict(["abcd"])
+    run.predict(["abcd"])
+    assert len(caplog.messages) == 1
 
 
 def test_micro_batches_change_nothing_but_rounding(train: Callable[..., Run]) -> None:

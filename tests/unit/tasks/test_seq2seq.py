@@ -1,5 +1,7 @@
 """What a recipe asks of one sequence in and another out."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from unspool import Ragged, recipes
 from unspool.data import Batch
 from unspool.errors import RecipeError
 from unspool.fields import TextField
+from unspool.models import PointerGenerator
 from unspool.tasks import SequenceToSequence
 
 RECIPE = {
@@ -73,6 +76,55 @@ def test_outputs_are_as_long_as_the_input_allows(task: SequenceToSequence) -> No
     short = how.model_copy(update={"max_length": 3})
     assert [len(answer.text.split()) for answer in task.predict(model, ["abc", "", "b"], short)] == [3, 2, 3]
     assert task.predict(model, [], how) == []
+
+
+COPYING = {"kind": "general", "copying": True}
+
+
+def copying(**inputs: str) -> Any:
+    shared = {"vocabulary": "phones", **inputs}
+    return recipes.load(
+        RECIPE | {"inputs": {"word": shared}, "model": RECIPE["model"] | {"attention": COPYING}}  # type: ignore[operator]
+    )
+
+
+def test_copying_makes_a_pointer_generator_over_one_vocabulary() -> None:
+    field = TextField("characters")
+    field.fit(["abc"])
+    model = SequenceToSequence(copying(), {"word": field, "phones": field}).build()
+    assert isinstance(model, PointerGenerator)
+    assert model.output.out_features == len(field)
+
+
+def test_copying_needs_one_vocabulary_without_unknown_words() -> None:
+    words = TextField("words")
+    words.fit(["a b c"])
+    with pytest.raises(RecipeError) as error:
+        SequenceToSequence(copying(), {"word": words, "phones": words}).build()
+    assert str(error.value) == (
+        "`model.attention.copying` needs units of which none is unknown, but `word` has words, and those of no "
+        "training example would be copied as ⁇; use `unit: bpe`"
+    )
+    apart = recipes.load(RECIPE | {"model": RECIPE["model"] | {"attention": COPYING}})  # type: ignore[operator]
+    with pytest.raises(RecipeError) as error:
+        SequenceToSequence(apart, {"word": words, "phones": words}).build()
+    assert str(error.value) == (
+        "`model.attention.copying` needs one vocabulary for `word` and `phones`; add `vocabulary: phones` to "
+        "`inputs.word`"
+    )
+
+
+def test_no_run_of_steps_comes_twice_where_the_recipe_says_so(task: SequenceToSequence) -> None:
+    model = task.build()
+    end = model.get_parameter("output.bias")
+    with torch.no_grad():
+        end[2] = -20.0  # it hardly ends
+    how = task.recipe.decode.model_copy(update={"max_length_ratio": 5})
+    for changes in ({}, {"beam": 1}, {"sample": True}):
+        each = how.model_copy(update=changes)
+        (free,) = task.predict(model, ["abc"], each)
+        (found,) = task.predict(model, ["abc"], each.model_copy(update={"no_repeat_ngram": 1}))
+        assert len(free.text.split()) == 20 > len(found.text.split()) == len(set(found.text.split()))
 
 
 def test_one_column_is_read_and_one_written() -> None:
