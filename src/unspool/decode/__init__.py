@@ -1,6 +1,7 @@
 """From a model's step to whole sequences: greedy, sampling, beam search."""
 
 from unspool.decode.beam import beam_search as beam_search
+from unspool.decode.constraints import exactly as exactly
 from unspool.decode.hypothesis import Constraint as Constraint
 from unspool.decode.hypothesis import Decodable as Decodable
 from unspool.decode.hypothesis import Hypothesis as Hypothesis
