@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "unspool"
 FLOORS = [
     {"errors", "layout", "nearest"},
     {"cache"},
+    {"acts"},
     {"lengths"},
     {"padded"},
     {"conversion"},

@@ -7,10 +7,17 @@ from unspool.baselines.kneser_ney import KneserNey as KneserNey
 from unspool.baselines.lead import lead as lead
 from unspool.baselines.majority import majority as majority
 from unspool.baselines.nearest import nearest as nearest
+from unspool.baselines.nearest_act import nearest_act as nearest_act
 from unspool.baselines.nearest_concept import nearest_concept as nearest_concept
 from unspool.baselines.tfidf import tfidf as tfidf
 
-BASELINES: dict[str, Baseline] = {"majority": majority, "tfidf": tfidf, "nearest": nearest, "lead": lead}
+BASELINES: dict[str, Baseline] = {
+    "majority": majority,
+    "tfidf": tfidf,
+    "nearest": nearest,
+    "lead": lead,
+    "nearest_act": nearest_act,
+}
 """Those that answer questions, by name; `nearest_concept` asks for two columns."""
 
 LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}

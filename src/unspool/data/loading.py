@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from unspool.data.delexicalised import delexicalised
 from unspool.data.dialogues import replies
 from unspool.data.named import named_streams
 from unspool.data.parts import Split, part_streams, tables_of
@@ -25,6 +26,7 @@ def load(
     parts: Mapping[str, str | Sequence[str] | None] | None = None,
     rows: Mapping[str, Mapping[str, Values]] | None = None,
     values: Mapping[str, Mapping[str, Values]] | None = None,
+    delexicalise: Mapping[str, str] | None = None,
     split: Split | Mapping[str, Any] | None = None,
     dialogues: Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
@@ -46,14 +48,16 @@ def load(
 
         load(path="tasks", format="babi",                                               # bAbI, all tasks together
              parts={"train": "qa*_train.txt", "valid": "qa*_valid.txt", "test": "qa*_test.txt"})
+        load(path="restaurant", format="acts", columns=["act", "text"], delexicalise={"text": "act"},   # RNNLG
+             parts={"train": "train.json", "valid": "valid.json", "test": "test.json"})
 
     Args:
         source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
             first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
         path: a file or a folder of your own; it goes before `source`. A file name with `{column}` in it stands for
             parallel files.
-        format: "csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi" or "emoji"; left out, each file's suffix
-            tells, but never one of the last three.
+        format: "csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji" or "acts"; left out, each file's
+            suffix tells, but never one of the last four.
         columns: which columns to take, or `{ours: theirs}`; the names of all columns for files that do not name
             them; for parallel files, what stands for `{column}`. Left out: all there are.
         header: whether the first line of CSV and TSV files names the columns; see `read`.
@@ -64,6 +68,8 @@ def load(
             "all". What `split` cuts are rows of "train".
         values: names for values: by column, as named in the file, `{ours: theirs}` with one or several of theirs; what
             is not named stays as it is.
+        delexicalise: columns of texts to read as `unspool.acts.delexicalise` writes them, each with the column of its
+            dialogue acts, all under our names.
         split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
             comes with, if it has no parts of its own; files are then not cut.
         dialogues: where a row is a dialogue, the arguments of `replies`: which column lists its turns, and how many of
@@ -75,7 +81,8 @@ def load(
 
     Raises:
         DataError: files or columns that are not there, empty, or broken, with file, line and the nearest name; a cut of
-            a part that there already is; a part of which no row is taken; sources that can't be reached.
+            a part that there already is; a part of which no row is taken; a dialogue act that can't be read; sources
+            that can't be reached.
     """
     if isinstance(split, Mapping):
         split = Split(**split)
@@ -84,14 +91,16 @@ def load(
     reading = selection.reading(columns, header)
     if path is not None:
         streams = part_streams(Path(path), parts, format=format, columns=reading, header=header)
-        return _as_replies(tables_of(selection.of(streams, columns), split), dialogues)
+        taken = delexicalised(selection.of(streams, columns), delexicalise)
+        return _as_replies(tables_of(taken, split), dialogues)
     names = [source] if isinstance(source, str) else list(source or ())
     if not names:
         raise DataError("`source` or `path` must say where examples come from, but neither is given")
     if parts:
         raise DataError("`parts` must name files in a folder `path`, but a source has parts of its own; leave it out")
     streams, own = named_streams(names, reading)
-    return _as_replies(tables_of(selection.of(streams, columns), split or own), dialogues)
+    taken = delexicalised(selection.of(streams, columns), delexicalise)
+    return _as_replies(tables_of(taken, split or own), dialogues)
 
 
 def _as_replies(tables: dict[str, Table], dialogues: Mapping[str, Any] | None) -> dict[str, Table]:

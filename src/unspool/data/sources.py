@@ -1,4 +1,4 @@
-"""What files hold, as rows: tables, lines, trees, stories, names of emoji; one piece at a time.
+"""What files hold, as rows: tables, lines, trees, stories, names of emoji, dialogue acts; one piece at a time.
 
     csv      quoted as by a spreadsheet; every value is a text
     tsv      split at tabs, nothing quoted; every value is a text
@@ -8,6 +8,7 @@
     trees    a tree in brackets a line, as of the Stanford Sentiment Treebank; every phrase is a row
     babi     stories and questions, as of the bAbI tasks; every question is a row
     emoji    names of emoji, a column a language (TSV); every name is a row
+    acts     a JSON array of dialogue acts with their sentences, as of RNNLG; every act is a row
 
 All but Parquet may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty text.
 """
@@ -22,7 +23,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from unspool.data import babi, emoji, trees
+from unspool.data import acts, babi, emoji, trees
 from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
 from unspool.data.separated import separated_rows
@@ -32,7 +33,7 @@ from unspool.nearest import choices
 
 Columns = Sequence[str] | Mapping[str, str] | None
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji", "acts")
 _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -46,6 +47,7 @@ _OWN_COLUMNS = {
     "trees": (trees.COLUMNS, trees.tree_rows),
     "babi": (babi.COLUMNS, babi.babi_rows),
     "emoji": (emoji.COLUMNS, emoji.emoji_rows),
+    "acts": (acts.COLUMNS, acts.act_rows),
 }
 """Formats of which every file has the same columns, and how their rows are read."""
 _ROWS, _CHARACTERS = 4096, 1 << 21  # a piece is full when it has either
@@ -62,7 +64,7 @@ def read(
 
     Args:
         path: the file, or for each column its file.
-        format: one of `FORMATS`; left out, the suffix tells, but never "trees", "babi" or "emoji".
+        format: one of `FORMATS`; left out, the suffix tells, but never "trees", "babi", "emoji" or "acts".
         columns: which columns to take, or `{ours: theirs}` to rename them as well. For a CSV or TSV file without a
             header, the names of all its columns in their order; for a file of lines, the one name (else "text").
         header: whether the first line of a CSV or TSV file names its columns. Left out, it does, unless `columns` is a

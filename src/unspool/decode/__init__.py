@@ -2,6 +2,7 @@
 
 from unspool.decode.beam import beam_search as beam_search
 from unspool.decode.constraints import all_of as all_of
+from unspool.decode.constraints import exactly as exactly
 from unspool.decode.constraints import no_repeated_ngrams as no_repeated_ngrams
 from unspool.decode.hypothesis import Constraint as Constraint
 from unspool.decode.hypothesis import Decodable as Decodable

@@ -1,5 +1,6 @@
 """Fields: columns of a table as tensors, and back."""
 
+from unspool.fields.act import ActField as ActField
 from unspool.fields.base import Field as Field
 from unspool.fields.kinds import KINDS as KINDS
 from unspool.fields.kinds import load as load

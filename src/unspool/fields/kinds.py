@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from unspool.errors import FieldError
+from unspool.fields.act import ActField
 from unspool.fields.base import Field
 from unspool.fields.label import LabelField
 from unspool.fields.labels import LabelsField
 from unspool.fields.number import NumberField
 from unspool.fields.text import TextField
 
-KINDS: dict[str, type[Field]] = {field.kind: field for field in (TextField, LabelField, LabelsField, NumberField)}
+KINDS: dict[str, type[Field]] = {
+    field.kind: field for field in (TextField, LabelField, LabelsField, NumberField, ActField)
+}
 
 
 def load(saved: Mapping[str, Any]) -> Field:

@@ -17,18 +17,23 @@ from unspool.metrics.edits import word_error_rate as word_error_rate
 from unspool.metrics.likelihood import perplexity as perplexity
 from unspool.metrics.overlap import bleu as bleu
 from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
+from unspool.metrics.overlap import bleu_tokenised as bleu_tokenised
+from unspool.metrics.overlap import bleu_tokenised_single as bleu_tokenised_single
 from unspool.metrics.overlap import chrf as chrf
 from unspool.metrics.rouge import rouge_1 as rouge_1
 from unspool.metrics.rouge import rouge_2 as rouge_2
 from unspool.metrics.rouge import rouge_l as rouge_l
 from unspool.metrics.score import Metric as Metric
 from unspool.metrics.score import Score as Score
+from unspool.metrics.slots import slot_error as slot_error
 
 _Likelihood: TypeAlias = "Callable[[float, float], Score]"
 
 METRICS: dict[str, Metric] = {
     "bleu": bleu,
     "bleu_lc": bleu_lowercased,
+    "bleu_tok": bleu_tokenised,
+    "bleu_tok_single": bleu_tokenised_single,
     "chrf": chrf,
     "rouge_1": rouge_1,
     "rouge_2": rouge_2,
@@ -40,10 +45,12 @@ METRICS: dict[str, Metric] = {
     "macro_f1_labels": macro_f1_labels,
     "micro_f1_labels": micro_f1_labels,
     "subset_accuracy": subset_accuracy,
+    "slot_error": slot_error,
     "distinct_1": distinct_1,
     "distinct_2": distinct_2,
 }
-"""Every metric of texts by the name of its `Score`."""
+"""Every metric of texts by the name of its `Score`. One with the attribute `reads_inputs` takes the inputs as a third
+argument, one for each hypothesis."""
 
 LIKELIHOODS: dict[str, _Likelihood] = {"perplexity": perplexity}
 """Every metric of how probable the right answers are, by the name of its `Score`: from a sum of nats and its tokens."""

@@ -8,10 +8,10 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import classes, diversity, edits, overlap, rouge
+from unspool.metrics import classes, diversity, edits, overlap, rouge, slots
 from unspool.metrics.score import Metric, Score, check
 
-_Counts = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[Sequence[int]]]
+_Counts = Callable[..., Sequence[Sequence[int]]]  # of a metric's arguments: for each sequence, what sums are made of
 
 
 class Interval(NamedTuple):
@@ -46,6 +46,8 @@ def confidence(
     references: Sequence[Sequence[str]],
     samples: int = 1000,
     seed: int = 0,
+    *,
+    inputs: Sequence[str] | None = None,
 ) -> Interval:
     """A metric's 95 % confidence interval, by the bootstrap: test sets of the same size drawn with replacement.
 
@@ -62,6 +64,7 @@ def confidence(
         references: as the metric takes them.
         samples: how many test sets to draw.
         seed: the same one draws the same sets, for every metric: two systems can be compared on them.
+        inputs: of a metric that `reads_inputs`, one for each hypothesis.
 
     Raises:
         DataError: what the metric can't score, no samples, or a metric of how different texts are: samples hold some
@@ -82,16 +85,18 @@ def confidence(
             "texts twice"
         )
     check(hypotheses, references)
-    score = metric(hypotheses, references)
+    more = () if inputs is None else (inputs,)
+    score = metric(hypotheses, references, *more)
     rows = len(hypotheses)
     generator = np.random.default_rng(seed)
     drawn = (generator.integers(rows, size=rows) for _ in range(samples))
     summed = _summed(metric)
     if summed is None:
-        values = [metric([hypotheses[i] for i in chosen], [references[i] for i in chosen]).value for chosen in drawn]
+        columns = (hypotheses, references, *more)
+        values = [metric(*([column[i] for i in chosen] for column in columns)).value for chosen in drawn]
     else:
         counting, total = summed
-        counts = np.asarray(counting(hypotheses, references))
+        counts = np.asarray(counting(hypotheses, references, *more))
         values = [total(counts[chosen].sum(0).tolist()) for chosen in drawn]
     low, high = np.percentile(values, [2.5, 97.5])
     return Interval(score, float(low), float(high), samples)
@@ -109,6 +114,12 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
         return _by_sacrebleu(overlap.bleu_counter())
     if metric is overlap.bleu_lowercased:
         return _by_sacrebleu(overlap.bleu_counter(lowercase=True))
+    if metric in (overlap.bleu_tokenised, overlap.bleu_tokenised_single):
+        most = 1 if metric is overlap.bleu_tokenised_single else None
+        counts, value = _by_sacrebleu(overlap.tokenised_counter())
+        return lambda said, known: counts(*overlap.tokenised(said, known, most)), value
+    if metric is slots.slot_error:
+        return slots.slot_counts, slots.error_of
     if metric is overlap.chrf:
         return _by_sacrebleu(overlap.chrf_counter())
     if metric in (rouge.rouge_1, rouge.rouge_2, rouge.rouge_l):

@@ -1,5 +1,6 @@
 """Recipes: all that makes a run, as one YAML file."""
 
+from unspool.recipes.examples import ActSpec as ActSpec
 from unspool.recipes.examples import DataSpec as DataSpec
 from unspool.recipes.examples import FieldSpec as FieldSpec
 from unspool.recipes.examples import LabelSpec as LabelSpec

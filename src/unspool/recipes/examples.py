@@ -86,9 +86,9 @@ class DataSpec(Section):
     """A data set by name (`cmudict`, `hub:owner/name`), or several, of which the first that can be reached is taken."""
     path: str | None = None
     """A file or a folder of your own, as seen from where the command runs; goes before `source`."""
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji"] | None = None
+    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji", "acts"] | None = None
     """What the files hold (trees: phrases of a sentiment treebank; babi: questions about stories; emoji: a column a
-    language); null: what their suffix says."""
+    language; acts: dialogue acts in JSON); null: what their suffix says."""
     columns: Columns = None
     """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
     header: bool | None = None
@@ -101,6 +101,8 @@ class DataSpec(Section):
     values: dict[str, ByColumn] = {}
     """Names for values, by column: `{value here: values in the file}`, as in `{label: {positive: [3, 4]}}`. Of files
     only where there are `parts`."""
+    delexicalise: dict[str, str] = {}
+    """Texts to read with tokens of slots for values, by column: `{text: act}` where `act` holds their dialogue acts."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
     dialogues: DialoguesSpec | None = None
@@ -115,6 +117,7 @@ class DataSpec(Section):
         of_files = self.path is not None or self.parts is None
         given["rows"] = {part: columns for part, columns in self.rows or () if columns and of_files} or None
         given["values"] = (of_files and self.values) or None
+        given["delexicalise"] = self.delexicalise or None
         for name in ("split", "dialogues"):
             given[name] = None if given[name] is None else given[name].model_dump()
         return given
@@ -130,7 +133,7 @@ class TextSpec(Section):
     """Text, as a sequence of whole numbers."""
 
     kind: Literal["text"] = "text"
-    """`text`, `label`, `labels`, `number`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`text`, `label`, `labels`, `number`, `act`, or an import path (`mypkg.fields:MyField`) with `options`."""
     unit: Literal["characters", "words", "bpe"] = "characters"
     """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
     size: Annotated[int, Field(ge=4)] | None = None
@@ -162,14 +165,14 @@ class LabelSpec(Section):
     """One of several classes: those of the training part."""
 
     kind: Literal["label"]
-    """`label`, `labels`, `number`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`label`, `labels`, `number`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
 
 
 class LabelsSpec(Section):
     """Any of several labels, or none."""
 
     kind: Literal["labels"]
-    """`labels`, `label`, `number`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`labels`, `label`, `number`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
     separator: Annotated[str, Field(min_length=1)] = ","
     """What stands between two labels."""
     names: Names = ()
@@ -180,15 +183,29 @@ class NumberSpec(Section):
     """A number."""
 
     kind: Literal["number"]
-    """`number`, `label`, `labels`, `text`, or an import path such as `mypkg.fields:MyField`, with its `options`."""
+    """`number`, `label`, `labels`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
 
 
-_KINDS = {"text": "TextSpec", "label": "LabelSpec", "labels": "LabelsSpec", "number": "NumberSpec"}
+class ActSpec(Section):
+    """A dialogue act, as a vector of what it asks to be said."""
+
+    kind: Literal["act"]
+    """`act`, `label`, `labels`, `number`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
+
+
+_KINDS = {
+    "text": "TextSpec",
+    "label": "LabelSpec",
+    "labels": "LabelsSpec",
+    "number": "NumberSpec",
+    "act": "ActSpec",
+}
 FieldSpec = Annotated[
     Annotated[TextSpec, Tag("TextSpec")]
     | Annotated[LabelSpec, Tag("LabelSpec")]
     | Annotated[LabelsSpec, Tag("LabelsSpec")]
     | Annotated[NumberSpec, Tag("NumberSpec")]
+    | Annotated[ActSpec, Tag("ActSpec")]
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
     by_kind("text", _KINDS),
 ]

@@ -95,6 +95,8 @@ class DecodeSpec(Section):
     """Most steps of output for a step of input."""
     max_length: Size | None = None
     """Most steps of output, whatever the input; null: `max_length_ratio` alone."""
+    slots_once: bool = True
+    """Where a dialogue act is read: whether each of its slots must be said, once, and no other."""
     sample: bool = False
     """Whether to draw outputs at random rather than search for the most probable one."""
     temperature: Positive = 1.0

@@ -39,7 +39,8 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     found = {}
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
-        found[name] = scores(recipe.metrics, [row["prediction"] for row in rows], [row["references"] for row in rows])
+        columns = [[row[key] for row in rows] for key in ("prediction", "references", "input")]
+        found[name] = scores(recipe.metrics, *columns)
     return found
 
 

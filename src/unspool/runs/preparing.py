@@ -15,9 +15,9 @@ from torch import nn
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError
-from unspool.fields import Field, LabelField, LabelsField, NumberField, TextField
+from unspool.fields import ActField, Field, LabelField, LabelsField, NumberField, TextField
 from unspool.ragged import Ragged
-from unspool.recipes import FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
+from unspool.recipes import ActSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
 from unspool.runs.folder import Folder
 from unspool.tasks import Task, task_of
 from unspool.training.limits import Cursor
@@ -183,6 +183,8 @@ def _for(spec: FieldSpec, field: Field) -> Field:
 def _unfitted(spec: FieldSpec) -> Field:
     if isinstance(spec, LabelSpec):
         return LabelField()
+    if isinstance(spec, ActSpec):
+        return ActField()
     if isinstance(spec, LabelsSpec):
         return LabelsField(spec.separator, spec.names)
     if isinstance(spec, NumberSpec):

@@ -94,7 +94,9 @@ class Run:
             answers = self.task.predict(self.model, asked.inputs, recipe.decode)
             self._keep(part, asked, answers)
             self._draw(part, asked, answers)
-            found |= zip(of_texts, scores(of_texts, [each.text for each in answers], asked.answers), strict=True)
+            found |= zip(
+                of_texts, scores(of_texts, [each.text for each in answers], asked.answers, asked.inputs), strict=True
+            )
         if of_loss := [name for name in recipe.metrics if name in LIKELIHOODS]:
             encoded = data.encode(tables[part], {name: self.fields[name] for name in self.task.columns})
             objective = self.task.objective(self.model, training=False)
@@ -123,7 +125,7 @@ class Run:
         texts = ["\n".join(values) for values in zip(*read, strict=True)]
         known_answers = [self.task.as_text(*row) for row in zip(texts, known.column(self.task.target), strict=True)]
         answers = BASELINES[name](texts, known_answers, [_as_text(each) for each in asked.inputs])
-        return scores([metric for metric in recipe.metrics if metric in METRICS], answers, asked.answers)
+        return scores([metric for metric in recipe.metrics if metric in METRICS], answers, asked.answers, asked.inputs)
 
     def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
         """The recipe with these changes and its data."""
@@ -220,22 +222,27 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     if not task.many_answers:
         chosen = [(question(values), answer) for values, answer in islice(rows, limit)]
         return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
-    found: dict[Any, list[Any]] = {}
+    known: dict[Any, list[Any]] = {}
+    asked_once: dict[tuple[Any, ...], Any] = {}
     for values, answer in rows:
-        if values in found:
-            found[values].append(answer)
-        elif limit is None or len(found) < limit:
-            found[values] = [answer]
-    inputs = [question(values) for values in found]
+        known.setdefault(task.alike(values), []).append(answer)
+        asked_once.setdefault(values)
+    inputs = [question(values) for values in islice(asked_once, limit)]
     answers = [
-        [task.as_text(each, answer) for answer in answers] for each, answers in zip(inputs, found.values(), strict=True)
+        [task.as_text(each, answer) for answer in known[task.alike(values)]]
+        for each, values in zip(inputs, asked_once, strict=False)
     ]
     return Questions(inputs, answers)
 
 
-def scores(metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[Score]:
-    """The metrics of these names."""
-    return [METRICS[name](hypotheses, references) for name in metrics]
+def scores(
+    metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]], inputs: Sequence[Any]
+) -> list[Score]:
+    """The metrics of these names; those that say so (`reads_inputs`) see what was asked, too."""
+    return [
+        METRICS[name](hypotheses, references, *([inputs] if getattr(METRICS[name], "reads_inputs", False) else []))
+        for name in metrics
+    ]
 
 
 def _as_text(question: Any) -> str:

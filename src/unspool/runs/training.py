@@ -140,7 +140,7 @@ def validation_of(made: Prepared) -> Any:
         if of_texts := [name for name in metrics if name in METRICS]:
             made.task.finish(model, made.validation_batches())
             texts = [answer.text for answer in made.task.predict(model, asked.inputs, greedy)]
-            found |= {score.name: score.value for score in scores(of_texts, texts, asked.answers)}
+            found |= {score.name: score.value for score in scores(of_texts, texts, asked.answers, asked.inputs)}
         model.eval()
         return found
 

@@ -77,6 +77,10 @@ class Task(Protocol):
         """
         ...
 
+    def alike(self, values: tuple[Any, ...]) -> Any:
+        """What inputs have in common that share their right answers: by default, all of them."""
+        ...
+
     def as_text(self, question: Any, answer: Any) -> str:
         """A right answer, as metrics compare it with predictions."""
         ...

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unspool.data import Batch
 from unspool.decode import (
+    Constraint,
     Hypothesis,
     all_of,
     beam_search,
@@ -177,9 +178,20 @@ class SequenceToSequence:
         return SequenceObjective(model, self.source, self.target, smoothing)
 
     def hypotheses(
-        self, model: nn.Module, batch: Batch, how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        batch: Batch,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
     ) -> list[list[Hypothesis]]:
-        """For each example, in order, the best outputs without unknown tokens; `how.sample` draws one instead."""
+        """For each example, in order, the best outputs without unknown tokens; `how.sample` draws one instead.
+
+        Args:
+            batch, values: the inputs, encoded and raw.
+        """
         source = self.source(batch)
         if isinstance(model, PlainNetwork):
             found = model.best(source)
@@ -196,7 +208,7 @@ class SequenceToSequence:
         decodable: Any = model
         given: dict[str, Any] = {"max_length": limit, "attention": attention}
         repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
-        given["constrain"] = all_of(without_unknown, *repeats)
+        given["constrain"] = all_of(without_unknown, *repeats, *self.constraints(values, limit, how))
         if how.sample:
             drawn = [
                 sample(
@@ -235,15 +247,22 @@ class SequenceToSequence:
         """Answers to raw inputs, in their order; like lengths are decoded together."""
 
         def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
-            found = self.hypotheses(model, batch, how, n_best=n_best, attention=attention)
+            found = self.hypotheses(model, batch, given, how, n_best=n_best, attention=attention)
             return [self._prediction(*each) for each in zip(found, given, strict=True)]
 
         return in_batches(model, self, values, answers)
+
+    def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
+        """What else may not be written for these raw inputs, in their order."""
+        return []
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         """The most steps to write for each example. (batch,)"""
         limit = ((ragged(batch, self.sources[0]).lengths + 1) * how.max_length_ratio).ceil().long()
         return limit if how.max_length is None else limit.clamp(max=how.max_length)
+
+    def alike(self, values: tuple[Any, ...]) -> Any:
+        return values
 
     def as_text(self, question: Any, answer: Any) -> str:
         return str(answer)

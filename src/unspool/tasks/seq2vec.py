@@ -133,6 +133,9 @@ class SequenceToVector:
 
         return in_batches(model, self, values, answers)
 
+    def alike(self, values: tuple[Any, ...]) -> Any:
+        return values
+
     def as_text(self, question: Any, answer: Any) -> str:
         if isinstance(self.answer, LabelsField):
             return self.answer.as_text(answer)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from unspool import acts
 from unspool.data import Batch
-from unspool.fields import Field
+from unspool.decode import Constraint, exactly
+from unspool.fields import ActField, Field
 from unspool.models import vector_decoder
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
-from unspool.tasks.base import cell_of, sizes, text_field
+from unspool.tasks.base import by_column, cell_of, sizes, text_field
 from unspool.tasks.seq2seq import SequenceToSequence
 
 _LONGER = 1.5  # than the longest target of the training part: where decoding gives up
@@ -64,6 +66,33 @@ class VectorToSequence(SequenceToSequence):
             output_dropout=spec.output_dropout,
             tied_embeddings=spec.tied_embeddings,
         )
+
+    def alike(self, values: tuple[Any, ...]) -> Any:
+        """Acts are alike that differ only in values that are said as they are: a sentence for one serves the other."""
+        return tuple(
+            acts.shape(value) if isinstance(self.fields[name], ActField) else value
+            for name, value in zip(self.sources, values, strict=True)
+        )
+
+    def as_text(self, question: Any, answer: Any) -> str:
+        """A right or a written answer; where an act is read, with its values in place of the slots' tokens."""
+        for act in self._acts([question]):
+            answer = acts.fill(act, answer)
+        return str(answer)
+
+    def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
+        """Where an act is read: each of its slots is said once."""
+        target = text_field(self.fields, self.target)
+        found = self._acts(values)
+        if not found or not how.slots_once:
+            return []
+        (field,) = (each for each in self.fields.values() if isinstance(each, ActField))
+        return [exactly(*field.slots_once(found, target), max_length=limit)]
+
+    def _acts(self, values: Sequence[Any]) -> list[str]:
+        """The act of each input, or none where no act is read."""
+        names = [name for name in self.sources if isinstance(self.fields[name], ActField)]
+        return by_column(self.sources, values)[names[0]] if names else []
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         most = how.max_length if how.max_length is not None else int(_LONGER * self.longest_target) + 1

@@ -207,7 +207,7 @@ def test_a_mistake_is_named(tmp_path: Path, case: str) -> None:
     assert str(error.value) == f"`{file}`{message}"
 
 
-@pytest.mark.parametrize("content", [gzip.compress(binary(ROWS))[:-20], b"no gzip at all"])
+@pytest.mark.parametrize("content", [gzip.compress(binary(ROWS))[:-20], b"no gzip at all"], ids=["cut", "none"])
 def test_a_broken_gzip_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "vectors.gz").write_bytes(content)
     with pytest.raises(DataError) as error:

@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -39,17 +39,26 @@ def rows_for(name: str, rows: int) -> tuple[list[str], list[list[str]]]:
     return said, [[text] for text in meant]
 
 
+def inputs_for(name: str, references: list[list[str]]) -> dict[str, list[str]]:
+    """An act for each, that asks for the first word and a shirt, where the metric reads inputs."""
+    if not getattr(METRICS[name], "reads_inputs", False):
+        return {}
+    words = [known[0].split() for known in references]
+    return {"inputs": [f"inform(first={each[0]};other=shirt)" for each in words]}
+
+
 @pytest.mark.parametrize("name", SUMMED)
 def test_the_interval_is_that_of_the_metric_called_on_every_sample(name: str) -> None:
     hypotheses, references = rows_for(name, 30)
-    metric = METRICS[name]
+    metric: Callable[..., Score] = METRICS[name]
+    more = inputs_for(name, references)
 
-    def own(left: Sequence[str], right: Sequence[Sequence[str]]) -> Score:  # not known to `confidence`
-        return metric(left, right)
+    def own(left: Sequence[str], right: Sequence[Sequence[str]], *inputs: Sequence[str]) -> Score:
+        return metric(left, right, *inputs)  # not known to `confidence`
 
-    fast = confidence(metric, hypotheses, references, samples=40, seed=3)
-    slow = confidence(own, hypotheses, references, samples=40, seed=3)
-    assert fast.score == slow.score == metric(hypotheses, references)
+    fast = confidence(metric, hypotheses, references, samples=40, seed=3, **more)
+    slow = confidence(own, hypotheses, references, samples=40, seed=3, **more)
+    assert fast.score == slow.score == metric(hypotheses, references, *more.values())
     assert (fast.low, fast.high) == pytest.approx((slow.low, slow.high), abs=1e-9)
     assert fast.low < fast.score.value < fast.high
 
@@ -82,7 +91,8 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize("name", SUMMED)
 def test_a_thousand_samples_take_seconds(name: str) -> None:
     started = time.process_time()
-    confidence(METRICS[name], *rows_for(name, 300))
+    rows = rows_for(name, 300)
+    confidence(METRICS[name], *rows, **inputs_for(name, rows[1]))
     assert time.process_time() - started < 5  # measured: below 0.5; calling the metric anew takes half a minute or more
 
 

@@ -13,6 +13,13 @@ from unspool.metrics import METRICS, Score
 BY_CLASS = ("macro_f1", "macro_f1_labels", "micro_f1_labels", "subset_accuracy")  # these take one reference a row
 
 
+def scored(name: str, hypotheses: Any, references: Any) -> Score:
+    """A metric's score; one that reads inputs is given an act for each hypothesis."""
+    metric: Callable[..., Score] = METRICS[name]
+    more = [["inform(name=a)"] * len(hypotheses)] if getattr(metric, "reads_inputs", False) else []
+    return metric(hypotheses, references, *more)
+
+
 def flat(details: Any) -> list[Any]:
     """All that is in lists and mappings."""
     if isinstance(details, dict | list):
@@ -25,6 +32,8 @@ def test_the_register_names_every_metric() -> None:
     assert {
         "bleu": metrics.bleu,
         "bleu_lc": metrics.bleu_lowercased,
+        "bleu_tok": metrics.bleu_tokenised,
+        "bleu_tok_single": metrics.bleu_tokenised_single,
         "chrf": metrics.chrf,
         "rouge_1": metrics.rouge_1,
         "rouge_2": metrics.rouge_2,
@@ -38,12 +47,13 @@ def test_the_register_names_every_metric() -> None:
         "subset_accuracy": metrics.subset_accuracy,
         "distinct_1": metrics.distinct_1,
         "distinct_2": metrics.distinct_2,
+        "slot_error": metrics.slot_error,
     } == METRICS
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_score_is_plain_numbers_under_the_name_of_its_metric(name: str) -> None:
-    score = METRICS[name](["a b c d e", "f"], [["a b c d e"], ["f"] if name in BY_CLASS else ["g", "f"]])
+    score = scored(name, ["a b c d e", "f"], [["a b c d e"], ["f"] if name in BY_CLASS else ["g", "f"]])
     assert score.name == name
     assert type(score.value) is float
     assert all(type(each) in (int, float) for each in flat(score.details))
@@ -52,8 +62,8 @@ def test_a_score_is_plain_numbers_under_the_name_of_its_metric(name: str) -> Non
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_score_prints_as_one_line(name: str) -> None:
-    score = METRICS[name](["a b c d", "f"], [["a b c d"], ["g"]])
-    direction = "lower" if name in ("wer", "per") else "higher"
+    score = scored(name, ["a b c d", "f"], [["a b c d"], ["g"]])
+    direction = "lower" if name in ("wer", "per", "slot_error") else "higher"
     assert str(score) == f"{name} {score.value:.2f} ({direction} is better; {score.signature})"
     assert "\n" not in str(score)
 
@@ -61,7 +71,7 @@ def test_a_score_prints_as_one_line(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_tuples_are_sequences_too(name: str) -> None:
     known = ("a b",) if name in BY_CLASS else ("a b", "c")
-    assert METRICS[name](("a b",), (known,)) == METRICS[name](["a b"], [list(known)])
+    assert scored(name, ("a b",), (known,)) == scored(name, ["a b"], [list(known)])
 
 
 MISTAKES: dict[str, tuple[Any, Any, str]] = {

@@ -1,11 +1,14 @@
 """BLEU and chrF, against sacrebleu called directly and figures worked out by hand."""
 
 import math
+from collections import Counter
 
 import pytest
 import sacrebleu
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from unspool.metrics import METRICS, bleu, bleu_lowercased, chrf
+from unspool.metrics import METRICS, bleu, bleu_lowercased, bleu_tokenised, bleu_tokenised_single, chrf
 
 HYPOTHESES = ["The cat sat on the mat.", "There's a man, aged 3.5, in the T-shirt!", "Dogs run quickly over grass"]
 REFERENCES = [
@@ -63,6 +66,48 @@ def test_tokens_are_cut_as_documented() -> None:
     assert bleu_lowercased([text], [[text]]).details["hypothesis_length"] == len(cut.split())
 
 
+def by_definition(hypotheses: list[str], references: list[list[str]]) -> float:
+    """BLEU-4 over a corpus of tokens, from Papineni et al. (2002)."""
+    right, there = [0] * 4, [0] * 4
+    long = wanted = 0
+    for hypothesis, known in zip(hypotheses, references, strict=True):
+        tokens, others = hypothesis.split(), [each.split() for each in known]
+        long += len(tokens)
+        wanted += min((abs(len(each) - len(tokens)), len(each)) for each in others)[1]
+        for size in range(1, 5):
+            counts, *limits = (
+                Counter(tuple(words[at : at + size]) for at in range(len(words) - size + 1))
+                for words in (tokens, *others)
+            )
+            right[size - 1] += sum(min(n, max(limit[run] for limit in limits)) for run, n in counts.items())
+            there[size - 1] += sum(counts.values())
+    precision = math.prod(one / all_ for one, all_ in zip(right, there, strict=True)) ** 0.25
+    return 100 * precision * min(1, math.exp(1 - wanted / long))
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_tokenised_bleu_is_the_definition_over_tokens_as_they_are(data: st.DataObject) -> None:
+    texts = st.lists(st.sampled_from(["a", "b", "-s", "SLOT_NAME", "9.5", ","]), min_size=1, max_size=9).map(" ".join)
+    rows = data.draw(st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=3)), max_size=5))
+    same = "the kids menu is 9.5 dollar -s"
+    hypotheses = [same, *(text for text, _ in rows)]
+    references = [[same], *(known for _, known in rows)]
+    assert bleu_tokenised(hypotheses, references).value == pytest.approx(by_definition(hypotheses, references))
+    single = [known[:1] for known in references]
+    assert bleu_tokenised_single(hypotheses, references).value == pytest.approx(by_definition(hypotheses, single))
+
+
+def test_tokenised_bleu_takes_texts_apart_and_leaves_the_last_mark_out() -> None:
+    plain, apart = "Do you like Joe's, for 9.50 euro?", "do you like joe 's , for 9.50 euro"
+    assert bleu_tokenised([plain], [[apart]]).value == bleu_tokenised([apart], [[plain]]).value == pytest.approx(100)
+    assert bleu_tokenised([plain], [[apart]]).details["hypothesis_length"] == len(apart.split())
+    assert bleu_tokenised(["? a b c d"], [["? a b c d"]]).details["hypothesis_length"] == 5
+    assert "tok:none|smooth:none" in bleu_tokenised([plain], [[plain]]).signature
+    assert bleu_tokenised(["a b c"], [["a b c"]]).value == 0  # no run of four
+    assert "case:lc" in bleu_tokenised([plain], [[plain]]).signature
+
+
 @pytest.mark.parametrize("references", [FIRST, REFERENCES], ids=["one", "two"])
 def test_chrf_is_sacrebleus_default(references: list[list[str]]) -> None:
     score = chrf(HYPOTHESES, references)
@@ -71,7 +116,7 @@ def test_chrf_is_sacrebleus_default(references: list[list[str]]) -> None:
     assert (score.name, score.better) == ("chrf", "higher")
 
 
-@pytest.mark.parametrize("metric", ["bleu", "bleu_lc", "chrf"])
+@pytest.mark.parametrize("metric", ["bleu", "bleu_lc", "bleu_tok", "chrf"])
 def test_rows_may_have_different_numbers_of_references(metric: str) -> None:
     ragged = [REFERENCES[0], FIRST[1], REFERENCES[2]]
     repeated = [REFERENCES[0], FIRST[1] * 2, REFERENCES[2]]  # a reference twice changes nothing
@@ -80,7 +125,7 @@ def test_rows_may_have_different_numbers_of_references(metric: str) -> None:
     assert score.signature.startswith("nrefs:var|")
 
 
-@pytest.mark.parametrize("metric", ["bleu", "bleu_lc", "chrf"])
+@pytest.mark.parametrize("metric", ["bleu", "bleu_lc", "bleu_tok", "chrf"])
 def test_nothing_said_scores_nothing_and_the_reference_itself_everything(metric: str) -> None:
     assert METRICS[metric]([""] * 3, REFERENCES).value == 0
     assert METRICS[metric]([known[0] for known in FIRST], REFERENCES).value == pytest.approx(100)

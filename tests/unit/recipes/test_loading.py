@@ -116,6 +116,7 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
         "parts": None,
         "rows": None,
         "values": None,
+        "delexicalise": None,
         "split": None,
         "dialogues": None,
     }
@@ -177,8 +178,8 @@ MISTAKES = {
     "unknown, initials": ("train.lr=1", "`train.lr` is no key; did you mean `train.learning_rate`?"),
     "unknown, far": (
         "data.zzz=1",
-        "`data.zzz` is no key; there are `columns`, `dialogues`, `format`, `header`, `parts`, `path`, `rows`, "
-        "`source`, `split`, `values`",
+        "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `format`, `header`, `parts`, `path`, "
+        "`rows`, `source`, `split`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
     "unknown, in a field": (
@@ -218,8 +219,8 @@ MISTAKES = {
     ),
     "a choice or null": (
         "data.format=jsnl",
-        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, `babi`, `emoji`, or null, "
-        "but is 'jsnl'; did you mean `jsonl`?",
+        "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, `babi`, `emoji`, "
+        "`acts`, or null, but is 'jsnl'; did you mean `jsonl`?",
     ),
     "too small": ("train.clip=-1", "`train.clip` must be a number above 0, or null, but is -1"),
     "too large": (
