@@ -202,9 +202,9 @@ def test_many_words_are_fast() -> None:
     # Measured: 145,000 words a second on a busy core. A tenth of that means an encoding of another order of cost.
     field = fitted("characters")
     words = " ".join(WORDS).split() * 500
-    started = time.process_time()
+    started = time.thread_time()
     field.encode_many(words)
-    assert len(words) / (time.process_time() - started) > 15_000
+    assert len(words) / (time.thread_time() - started) > 15_000
 
 
 @pytest.mark.parametrize("unit", UNITS)
