@@ -1,0 +1,60 @@
+"""Runs that say dialogue acts."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from unspool import Run, recipes, runs
+
+NAMES, FOODS, AREAS = ["red door", "nopa", "alamo"], ["thai", "greek"], ["mission", "soma"]
+
+
+@pytest.fixture(scope="module")
+def restaurants(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("restaurants")
+    rows = []
+    for name, food, area in itertools.product(NAMES, FOODS, AREAS):
+        rows += [
+            [f"inform(name='{name}';food={food})", f"{name} serves {food} food", ""],
+            [f"inform(name='{name}';area={area})", f"{name} is in {area}", ""],
+            [f"inform(name='{name}';area={area};food={food})", f"{name} in {area} serves {food} food", ""],
+        ]
+    for part in ("train", "valid", "test"):
+        (folder / f"{part}.json").write_text(json.dumps(rows))
+    return folder
+
+
+def verbalize(folder: Path, *overrides: str) -> recipes.Recipe:
+    small = ["model.embedding_size=12", "model.decoder.hidden_size=12", "train.threads=1", "decode.beam=4"]
+    return recipes.load("verbalize", [f"data.path={folder}", *small, *overrides])
+
+
+@pytest.fixture(scope="module")
+def hardly_trained(restaurants: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return runs.train(verbalize(restaurants, "train.epochs=1"), tmp_path_factory.mktemp("acts") / "run")
+
+
+def slot_error(run: Run) -> float:
+    return next(score.value for score in run.evaluate("test") if score.name == "slot_error")
+
+
+def test_every_slot_is_said_once_whatever_was_learnt(hardly_trained: Run) -> None:
+    assert slot_error(hardly_trained) == 0
+
+
+def test_without_the_constraint_slots_are_missed(restaurants: Path, tmp_path: Path) -> None:
+    free = runs.train(verbalize(restaurants, "train.epochs=1", "decode.slots_once=false"), tmp_path / "run")
+    assert slot_error(free) > 20
+
+
+def test_acts_that_differ_in_values_alone_share_their_references(hardly_trained: Run) -> None:
+    # 3 names x 2 foods, 3 x 2 areas, 3 x 2 x 2 of both: as many questions as different acts, each answered by all
+    # sentences of its kind, with its own values.
+    hardly_trained.evaluate("test")
+    file = hardly_trained.folder.path / "predictions" / "test.jsonl"
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(kept) == 6 + 6 + 12
+    first = next(each for each in kept if each["input"] == "inform(name='red door';food=thai)")
+    assert set(first["references"]) == {"red door serves thai food"}
