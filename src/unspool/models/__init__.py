@@ -28,15 +28,19 @@ from unspool.models.pooling import MaxPooling as MaxPooling
 from unspool.models.pooling import MeanPooling as MeanPooling
 from unspool.models.pooling import Pooled as Pooled
 from unspool.models.pooling import Pooling as Pooling
+from unspool.models.pooling import PositionPooling as PositionPooling
 from unspool.models.reader import ColumnReader as ColumnReader
 from unspool.models.reader import Columns as Columns
 from unspool.models.reader import FeatureReader as FeatureReader
 from unspool.models.reader import HoppingReader as HoppingReader
 from unspool.models.reader import LabelReader as LabelReader
 from unspool.models.reader import LinesReader as LinesReader
+from unspool.models.reader import LineVectors as LineVectors
 from unspool.models.reader import Read as Read
 from unspool.models.reader import Reader as Reader
 from unspool.models.reader import SequenceReader as SequenceReader
+from unspool.models.reader import StepVectors as StepVectors
+from unspool.models.reader_assembly import reader as reader
 from unspool.models.seq2seq import EncoderDecoder as EncoderDecoder
 from unspool.models.seq2vec import EncoderWithHead as EncoderWithHead
 from unspool.models.seq2vec import Told as Told
@@ -49,5 +53,4 @@ from unspool.models.vec2seq import ConditionedDecoder as ConditionedDecoder
 from unspool.models.vec2seq import VectorDecoder as VectorDecoder
 from unspool.models.vec2seq import VectorEncoder as VectorEncoder
 from unspool.models.vector_assembly import encoder_with_head as encoder_with_head
-from unspool.models.vector_assembly import reader as reader
 from unspool.models.vector_assembly import vector_decoder as vector_decoder

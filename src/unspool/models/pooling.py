@@ -91,6 +91,29 @@ class AttentionPooling(Pooling):
         return Pooled(vector, weights)
 
 
+class PositionPooling(Pooling):
+    """The sum of all steps under weights for each position and feature, so that words in another order differ.
+
+        vector = Σ_t w_t ∘ h_t
+
+    Args:
+        output_size: features of a step.
+        positions: how many have weights of their own; steps beyond share those of the last.
+
+    Reference:
+        Henaff et al. (2017), equation 1; with fixed weights Sukhbaatar et al. (2015), section 4.1.
+    """
+
+    def __init__(self, output_size: int, positions: int = 64) -> None:
+        super().__init__(output_size)
+        self.weight = nn.Parameter(1 + 0.1 * torch.randn(positions, output_size))
+
+    def forward(self, encoded: Encoded) -> Pooled:
+        memory = encoded.memory
+        steps = memory.layout.on(memory.device, "steps").clamp(max=len(self.weight) - 1)
+        return Pooled(memory.map(lambda h: h * self.weight.index_select(0, steps)).sum())
+
+
 class JoinedPooling(Pooling):
     """Several poolings, their vectors side by side; the weights are those of the first that weighs.
 

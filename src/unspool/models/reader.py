@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -12,7 +12,7 @@ from unspool.errors import ModelError
 from unspool.layers import Layers
 from unspool.models.encoder import Encoded, Encoder
 from unspool.models.lines import distinct, lines_of
-from unspool.models.pooling import Pooling, softmax
+from unspool.models.pooling import Pooling
 from unspool.ragged import Ragged
 from unspool.tokens import with_end
 
@@ -25,12 +25,10 @@ class Read(NamedTuple):
 
     Fields:
         vector: (batch, output_size).
-        memory: (total, memory_size), what the vector is made of step by step, or None where there are no steps.
-        weights: (total,) how much each step counted, where the pooling weighs them, or None.
+        weights: (total,) how much each step counted, its end among them, where a pooling weighs them; or None.
     """
 
     vector: Tensor
-    memory: Ragged | None = None
     weights: Ragged | None = None
 
 
@@ -39,12 +37,11 @@ class ColumnReader(nn.Module):
 
     Fields:
         output_size: features of the vector.
-        memory_size: features of a step of the memory; 0 where there are no steps.
     """
 
-    def __init__(self, output_size: int, memory_size: int = 0) -> None:
+    def __init__(self, output_size: int) -> None:
         super().__init__()
-        self.output_size, self.memory_size = output_size, memory_size
+        self.output_size = output_size
 
     def forward(self, values: Ragged | Tensor) -> Read:
         raise NotImplementedError(f"`{type(self).__name__}` must define `forward`")
@@ -56,53 +53,82 @@ class SequenceReader(ColumnReader):
     Args:
         encoder: from ids to a memory.
         pooling: from the memory to a vector.
-        memory_size: features of a step of the memory.
     """
 
-    def __init__(self, encoder: Encoder, pooling: Pooling, memory_size: int) -> None:
-        super().__init__(pooling.output_size, memory_size)
+    def __init__(self, encoder: Encoder, pooling: Pooling) -> None:
+        super().__init__(pooling.output_size)
         self.encoder, self.pooling = encoder, pooling
 
     def forward(self, values: Ragged | Tensor) -> Read:
-        """(total,) ids -> vector (batch, output_size), memory (total + batch, memory_size)"""
+        """(total,) ids -> vector (batch, output_size), weights (total + batch,)"""
         assert isinstance(values, Ragged)
-        encoded = self.encoder(with_end(values))
-        vector, weights = self.pooling(encoded)
-        return Read(vector, encoded.memory, weights)
+        return Read(*self.pooling(self.encoder(with_end(values))))
 
 
-class LinesReader(ColumnReader):
-    """A sequence of lines, such as a story's sentences or a dialogue's turns, on two levels.
+class LineVectors(nn.Module):
+    """A vector for each line of a sequence of lines, such as a story's sentences or a dialogue's turns.
 
-    The inner encoder reads each line by itself, equal ones once, and pools it into a vector; the outer layers read
-    these vectors, in their order, as one sequence a row. The memory has a step a line.
+    Each line is read by itself, equal ones once.
 
     Args:
         encoder: of the ids of a line.
         pooling: of a line.
+
+    Fields:
+        output_size: features of a line's vector.
+    """
+
+    def __init__(self, encoder: Encoder, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder, self.pooling, self.output_size = encoder, pooling, pooling.output_size
+
+    def forward(self, values: Ragged) -> Ragged:
+        """(total,) ids with an end token between lines -> (lines in all, output_size)"""
+        lines, counts = lines_of(with_end(values))
+        different, place = distinct(lines)
+        vectors = self.pooling(self.encoder(different)).vector.index_select(0, place.to(values.device))
+        return Ragged(vectors, counts, values.ids)
+
+
+class StepVectors(nn.Module):
+    """A vector for each step of a sequence: an encoder's memory. An end token is added, so that no sequence is empty.
+
+    Args:
+        encoder: from ids to a memory.
+        output_size: features of a step of the memory.
+    """
+
+    def __init__(self, encoder: Encoder, output_size: int) -> None:
+        super().__init__()
+        self.encoder, self.output_size = encoder, output_size
+
+    def forward(self, values: Ragged) -> Ragged:
+        """(total,) ids -> (total + batch, output_size)"""
+        memory: Ragged = self.encoder(with_end(values)).memory
+        return memory
+
+
+class LinesReader(ColumnReader):
+    """A sequence of lines, on two levels: recurrent layers read the lines' vectors, in their order, as one sequence.
+
+    Args:
+        lines: a vector for each.
         layers: over the lines' vectors.
-        outer_pooling: of all lines.
-        memory_size: features of the outer layers' outputs.
+        pooling: of all lines.
 
     Reference:
         Serban et al. (2016), hierarchical recurrent encoder; Xiong et al. (2016), the input fusion layer of DMN+.
     """
 
-    def __init__(
-        self, encoder: Encoder, pooling: Pooling, layers: Layers, outer_pooling: Pooling, memory_size: int
-    ) -> None:
-        super().__init__(outer_pooling.output_size, memory_size)
-        self.encoder, self.pooling, self.layers, self.outer_pooling = encoder, pooling, layers, outer_pooling
+    def __init__(self, lines: LineVectors, layers: Layers, pooling: Pooling) -> None:
+        super().__init__(pooling.output_size)
+        self.lines, self.layers, self.pooling = lines, layers, pooling
 
     def forward(self, values: Ragged | Tensor) -> Read:
-        """(total,) ids with an end token between lines -> memory (lines in all, memory_size)"""
+        """(total,) ids with an end token between lines -> vector (batch, output_size), weights of lines"""
         assert isinstance(values, Ragged)
-        lines, counts = lines_of(with_end(values))
-        different, place = distinct(lines)
-        vectors = self.pooling(self.encoder(different)).vector.index_select(0, place.to(values.device))
-        memory, final = self.layers(Ragged(vectors, counts, values.ids))
-        vector, weights = self.outer_pooling(Encoded(memory, final))
-        return Read(vector, memory, weights)
+        memory, final = self.layers(self.lines(values))
+        return Read(*self.pooling(Encoded(memory, final)))
 
 
 class LabelReader(ColumnReader):
@@ -155,67 +181,57 @@ class Reader(nn.Module):
         self.names, self.readers = tuple(columns), nn.ModuleList(columns.values())
         self.output_size = sum(each.output_size for each in columns.values())
 
-    def read(self, columns: Columns) -> dict[str, Read]:
-        """Each column by itself."""
-        return {name: reader(columns[name]) for name, reader in zip(self.names, self.readers, strict=True)}
-
     def forward(self, columns: Columns) -> Read:
         """The vector, and the weights of the first column that has any."""
-        found = self.read(columns).values()
+        found = [reader(columns[name]) for name, reader in zip(self.names, self.readers, strict=True)]
         weights = next((each.weights for each in found if each.weights is not None), None)
-        return Read(torch.cat([each.vector for each in found], 1), None, weights)
+        return Read(torch.cat([each.vector for each in found], 1), weights)
 
 
 class HoppingReader(Reader):
-    """One column's steps looked up again and again, in the light of the others: a question asked of a story.
+    """One column's steps read again and again, in the light of the others: a story for a question.
 
-        z_t = [f_t ∘ q; f_t ∘ m; |f_t - q|; |f_t - m|]      f_t a step of the memory, q the question, m what is known
-        weight_t = softmax over t of W₂ tanh(W₁ z_t + b₁) + b₂
-        m' = ReLU(W [m; Σ_t weight_t f_t; q] + b)           its own weights for each hop; m is q at first
+        h_1 … h_T = layers over f_t ∘ q_t; f_t; q_t        f_t a step of the story; q_t is the question q at first
+        q_t' = W h_t + b                                   the question in the light of all up to t, for the next pass
 
-    The vector is [m; q] after the last hop, the weights are the last hop's.
+    Each pass has weights of its own. The vector is [q_T; q] after the last one.
 
     Args:
-        columns: a way to read each, by name; the first that has steps is looked up, the others are the question.
-        hops: how often to look.
-        hidden_size: features of q and m.
+        story: the name of the column that is looked up.
+        steps: from its values to a vector for each step.
+        columns: a way to read each of the others, which are the question.
+        passes: recurrent layers for each pass, from three times the features of a step.
+        widths: features that come out of them.
+
+    Fields:
+        output_size: features of the vector.
 
     Reference:
-        Xiong et al. (2016), equations 8 to 10 and 13, with soft attention (11).
+        Seo et al. (2017), Query-Reduction Networks, sections 2 and 3, with any cell in the place of theirs.
     """
 
-    def __init__(self, columns: Mapping[str, ColumnReader], hops: int, hidden_size: int) -> None:
+    def __init__(
+        self,
+        story: str,
+        steps: LineVectors | StepVectors,
+        columns: Mapping[str, ColumnReader],
+        passes: Sequence[Layers],
+        widths: Sequence[int],
+    ) -> None:
         super().__init__(columns)
-        names = [name for name, reader in columns.items() if reader.memory_size]
-        if not names or len(columns) < 2:
-            raise ModelError(
-                "`hops` need a sequence to look up and another column that says what for, but the columns are "
-                f"{', '.join(columns)}"
-            )
-        self.looked_up, self.hops = names[0], hops
-        question = self.output_size - columns[self.looked_up].output_size
-        self.question = nn.Linear(question, hidden_size)
-        self.fact = nn.Linear(columns[self.looked_up].memory_size, hidden_size)
-        self.inner = nn.ModuleList(nn.Linear(4 * hidden_size, hidden_size) for _ in range(hops))
-        self.score = nn.ModuleList(nn.Linear(hidden_size, 1) for _ in range(hops))
-        self.renew = nn.ModuleList(nn.Linear(3 * hidden_size, hidden_size) for _ in range(hops))
-        self.output_size = 2 * hidden_size
+        size = steps.output_size
+        self.story, self.steps, self.passes = story, steps, nn.ModuleList(passes)
+        self.asked = nn.Linear(self.output_size, size)
+        self.renewed = nn.ModuleList(nn.Linear(width, size) for width in widths)
+        self.output_size = 2 * size
 
     def forward(self, columns: Columns) -> Read:
-        found = self.read(columns)
-        memory = found.pop(self.looked_up).memory
-        assert memory is not None
-        asked = torch.tanh(self.question(torch.cat([each.vector for each in found.values()], 1)))
-        rows = memory.layout.on(memory.device, "rows")
-        facts = memory.map(lambda values: torch.tanh(self.fact(values)))
-        known, weights = asked, None
-        for inner, score, renew in zip(self.inner, self.score, self.renew, strict=True):
-            beside = (asked.index_select(0, rows), known.index_select(0, rows))
-            features = [
-                combined for other in beside for combined in (facts.values * other, (facts.values - other).abs())
-            ]
-            scores = score(torch.tanh(inner(torch.cat(features, 1)))).squeeze(1)
-            weights = softmax(facts.with_values(scores))
-            summary = facts.map(lambda fact, weight: fact * weight.unsqueeze(1), weights).sum()
-            known = torch.relu(renew(torch.cat([known, summary, asked], 1)))
-        return Read(torch.cat([known, asked], 1), None, weights)
+        values = columns[self.story]
+        assert isinstance(values, Ragged)
+        steps = self.steps(values)
+        asked = self.asked(super().forward(columns).vector)
+        known = steps.with_values(asked.index_select(0, steps.layout.on(steps.device, "rows")))
+        for layers, renewed in zip(self.passes, self.renewed, strict=True):
+            beside = steps.map(lambda step, query: torch.cat([step * query, step, query], 1), known)
+            known = layers(beside)[0].map(renewed)
+        return Read(torch.cat([known.last(), asked], 1))

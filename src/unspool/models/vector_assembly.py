@@ -8,23 +8,13 @@ from torch import nn
 
 from unspool.cells import LSTM, SCLSTM, Cell
 from unspool.errors import ModelError
-from unspool.models.assembly import encoder_layers, initialise, recurrent_stack
+from unspool.models.assembly import initialise, recurrent_stack
 from unspool.models.bridge import Bridge, MeanBridge, NoBridge
 from unspool.models.decoder import Decoder, state_layers
-from unspool.models.encoder import Encoder, memory_size
 from unspool.models.heads import Head
-from unspool.models.pooling import POOLINGS, JoinedPooling, Pooling
-from unspool.models.reader import (
-    ColumnReader,
-    FeatureReader,
-    HoppingReader,
-    LabelReader,
-    LinesReader,
-    Reader,
-    SequenceReader,
-)
+from unspool.models.reader_assembly import reader
 from unspool.models.seq2vec import EncoderWithHead
-from unspool.models.sizes import ColumnSize, LinesOf, OneOf, SequenceOf
+from unspool.models.sizes import ColumnSize
 from unspool.models.vec2seq import ConditionedDecoder, MeaningBridge, VectorDecoder, VectorEncoder
 
 CONDITIONS = ("start", "steps", "both")
@@ -41,6 +31,7 @@ def encoder_with_head(
     bidirectional: bool = True,
     pooling: str | Sequence[str] = "max",
     hops: int = 0,
+    lines: str = "encoder",
     dropout: float = 0.1,
     embedding_dropout: float | None = None,
     output_dropout: float | None = None,
@@ -50,7 +41,7 @@ def encoder_with_head(
     Args:
         columns: what is read, by name: see `reader`.
         head: made with the size of the vector, such as `lambda size: ClassHead(size, 4)`.
-        pooling, hops: see `reader`.
+        pooling, hops, lines: see `reader`.
         embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout, output_dropout: as for
             `encoder_decoder`.
 
@@ -75,71 +66,11 @@ def encoder_with_head(
         bidirectional=bidirectional,
         pooling=pooling,
         hops=hops,
+        lines=lines,
         dropout=dropout,
         embedding_dropout=noise,
     )
     return EncoderWithHead(read, head(read.output_size), last)
-
-
-def reader(
-    columns: Mapping[str, ColumnSize],
-    *,
-    embedding_size: int = 256,
-    hidden_size: int = 256,
-    num_layers: int = 1,
-    cell: Callable[[int, int], Cell] = LSTM,
-    bidirectional: bool = True,
-    pooling: str | Sequence[str] = "max",
-    hops: int = 0,
-    dropout: float = 0.1,
-    embedding_dropout: float = 0.1,
-) -> Reader:
-    """What makes one vector of several columns, each with an encoder of its own.
-
-    Args:
-        columns: by name, what is in each: `SequenceOf(30)` ids, `LinesOf(30)` ids on two levels, `OneOf(5)` classes,
-            `FeaturesOf(7)` numbers. Columns that name the same vocabulary share an embedding.
-        pooling: "last", "mean", "max" or "attention", or several of them, side by side.
-        hops: how often to look a story up for a question: see `HoppingReader`; 0 for all columns side by side.
-        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout: as for
-            `encoder_decoder`.
-
-    Raises:
-        ModelError: no pooling, or one of another name; hops without anything to look up.
-    """
-    names = [pooling] if isinstance(pooling, str) else list(pooling)
-    if not names or any(name not in POOLINGS for name in names):
-        raise ModelError(f"`pooling` must be one or more of {', '.join(POOLINGS)}, but is {pooling!r}")
-    embeddings: dict[str, nn.Embedding] = {}
-
-    def pooled(size: int) -> Pooling:
-        parts = [POOLINGS[name](size) for name in names]
-        return parts[0] if len(parts) == 1 else JoinedPooling(parts)
-
-    def sequence(name: str, size: int, shared: str | None) -> tuple[Encoder, Pooling, int]:
-        if (shared or name) not in embeddings:
-            embeddings[shared or name] = nn.Embedding(size, embedding_size)
-        layers = encoder_layers(
-            embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout
-        )
-        width = memory_size(layers)
-        return Encoder(embeddings[shared or name], layers), pooled(width), width
-
-    def column(name: str, what: ColumnSize) -> ColumnReader:
-        if isinstance(what, SequenceOf):
-            return SequenceReader(*sequence(name, what.size, what.vocabulary))
-        if isinstance(what, LinesOf):
-            encoder, pooling, _ = sequence(name, what.size, what.vocabulary)
-            outer = encoder_layers(pooling.output_size, hidden_size, num_layers, cell, bidirectional, dropout, 0.0)
-            return LinesReader(encoder, pooling, outer, pooled(memory_size(outer)), memory_size(outer))
-        if isinstance(what, OneOf):
-            return LabelReader(what.size, embedding_size)
-        return FeatureReader(what.size)
-
-    found = {name: column(name, what) for name, what in columns.items()}
-    for embedding in embeddings.values():
-        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
-    return HoppingReader(found, hops, hidden_size) if hops else Reader(found)
 
 
 def vector_decoder(

@@ -129,7 +129,9 @@ class EncoderWithHeadSpec(Section):
     pooling: Pooling = ("max",)
     """What makes one vector of all steps: `last`, `mean`, `max` or `attention`, or several side by side."""
     hops: Annotated[int, Field(ge=0)] = 0
-    """How often the first input is looked up in the light of the others, as a story for a question; 0: side by side."""
+    """How often the first text is read in the light of the other inputs, as a story for a question; 0: side by side."""
+    lines: Literal["encoder", "positions"] = "encoder"
+    """What makes one vector of a line: an `encoder`, pooled, or its words summed under weights of their `positions`."""
     output_dropout: Rate = 0.2
     """Share of the vector's features dropped."""
     balanced: bool = False

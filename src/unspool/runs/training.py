@@ -173,10 +173,16 @@ def _plot(run: Run, made: Prepared) -> None:
         target = run.fields[made.task.target]
         plots.attention_map(
             answer.attention,
-            [*_pieces(source, first), "end"],
+            _steps(source, first, answer.attention.shape[1]),
             [*_pieces(target, answer.text), "end"][: len(answer.attention)],
             run.folder.plots / "attention.png",
         )
+
+
+def _steps(field: Any, text: str, count: int) -> list[str]:
+    """What the steps of a text that were weighed are: its lines, where there are as many, or its tokens and the end."""
+    found = text.split("\n")
+    return found if len(found) == count else [*_pieces(field, text), "end"]
 
 
 def _pieces(field: Any, text: str) -> list[str]:

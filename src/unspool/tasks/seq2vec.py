@@ -86,6 +86,7 @@ class SequenceToVector:
             bidirectional=spec.encoder.bidirectional,
             pooling=spec.pooling,
             hops=spec.hops,
+            lines=spec.lines,
             dropout=spec.encoder.dropout,
             embedding_dropout=spec.embedding_dropout,
             output_dropout=spec.output_dropout,

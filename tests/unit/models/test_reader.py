@@ -2,19 +2,22 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unspool import Ragged, randomness
 from unspool.cells import GRU, LSTM
 from unspool.errors import ModelError
+from unspool.layers import Bidirectional
 from unspool.models import (
     ClassHead,
+    Encoded,
     EncoderWithHead,
     FeatureReader,
     FeaturesOf,
     LabelReader,
     LinesOf,
     OneOf,
+    PositionPooling,
     Reader,
     SequenceOf,
     encoder_with_head,
@@ -64,13 +67,14 @@ def test_columns_lie_side_by_side() -> None:
     assert found.output_size == 6
 
 
+@pytest.mark.parametrize("lines", ["encoder", "positions"])
 @pytest.mark.parametrize("hops", [0, 2])
 @pytest.mark.parametrize("cell", [LSTM, GRU])
-def test_a_row_of_several_columns_alone_or_in_company_is_told_the_same(hops: int, cell: type) -> None:
+def test_a_row_of_several_columns_alone_or_in_company_is_told_the_same(hops: int, cell: type, lines: str) -> None:
     torch.manual_seed(0)
     sizes = {"story": LinesOf(9, "words"), "question": SequenceOf(9, "words"), "place": OneOf(4), "x": FeaturesOf(2)}
     model = encoder_with_head(
-        sizes, head, embedding_size=4, hidden_size=5, cell=cell, pooling=["max", "last"], hops=hops
+        sizes, head, embedding_size=4, hidden_size=5, cell=cell, pooling=["max", "last"], hops=hops, lines=lines
     )
     model.eval()
     columns = {"story": stories()[1], "question": source(), "place": torch.tensor([3, 0, 1, 1]), "x": torch.randn(4, 2)}
@@ -107,36 +111,59 @@ def test_the_end_is_read() -> None:
     torch.testing.assert_close(scores, model.head(by_hand.vector))
 
 
-def test_hops_are_the_equations_of_a_loop_over_rows() -> None:
+@pytest.mark.parametrize("columns", [{"story": LinesOf(9)}, {"story": SequenceOf(9)}], ids=["lines", "steps"])
+def test_hops_are_the_equations_of_a_loop_over_rows(columns: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    found = reader({**columns, "question": SequenceOf(9)}, embedding_size=4, hidden_size=5, hops=2, cell=GRU).eval()
+    given = {"story": stories()[1], "question": source()}
+    told = found(given).vector
+    for row, f in enumerate(found.steps(given["story"]).split()):
+        q = found.asked(found.readers[0](given["question"].select([row])).vector)
+        known = q.expand(len(f), -1)
+        for layers, renewed in zip(found.passes, found.renewed, strict=True):
+            pair = next(each for each in layers.layers if isinstance(each, Bidirectional))
+            x = torch.cat([f * known, f, known], 1)
+            back, h = [], []
+            for cell, steps, outputs in ((pair.forward_cell, x, h), (pair.backward_cell, x.flip(0), back)):
+                state = cell.initial_state(1)
+                for step in steps:
+                    output, state = cell(step[None], state)
+                    outputs.append(output[0])
+            known = renewed(torch.cat([torch.stack(h), torch.stack(back[::-1])], 1))
+        torch.testing.assert_close(told[row], torch.cat([known[-1], q[0]]))
+
+
+def test_a_line_is_the_sum_of_its_words_under_weights_of_their_positions() -> None:
     torch.manual_seed(0)
     found = reader(
-        {"story": LinesOf(9), "question": SequenceOf(9)}, embedding_size=4, hidden_size=5, hops=2, dropout=0.0
-    )
-    found.eval()
-    columns = {"story": stories()[1], "question": source()}
-    read = found.read(columns)
-    told = found(columns)
+        {"story": LinesOf(9, "words"), "question": SequenceOf(9, "words")},
+        embedding_size=4,
+        hidden_size=5,
+        lines="positions",
+    ).eval()
+    rows, tokens = stories()
+    vectors = found.readers[0].lines(tokens).values
+    embedding, weight = found.readers[0].lines.encoder.embedding.weight, found.readers[0].lines.pooling.weight
+    for vector, line in zip(vectors, [line for row in rows for line in row], strict=True):
+        by_hand = sum(weight[i] * embedding[token] for i, token in enumerate([*line, END]))
+        torch.testing.assert_close(vector, by_hand)
+    assert found.readers[1].encoder.embedding is found.readers[0].lines.encoder.embedding
+    assert found.readers[1].pooling.weight is not weight
 
-    def by_hand(facts: Tensor, q: Tensor) -> Tensor:
-        m = q
-        for inner, score, renew in zip(found.inner, found.score, found.renew, strict=True):
-            z = [torch.cat([f * q, (f - q).abs(), f * m, (f - m).abs()]) for f in facts]
-            weights = torch.stack([score(torch.tanh(inner(each))) for each in z]).softmax(0)
-            m = torch.relu(renew(torch.cat([m, (weights * facts).sum(0), q])))
-        return torch.cat([m, q])
 
-    for row, memory in enumerate(read["story"].memory.split()):
-        facts = torch.tanh(found.fact(memory))
-        q = torch.tanh(found.question(read["question"].vector[row]))
-        torch.testing.assert_close(told.vector[row], by_hand(facts, q))
-    torch.testing.assert_close(told.weights.sum(), torch.ones(4))
+def test_positions_beyond_the_last_share_its_weights() -> None:
+    pooling = PositionPooling(2, positions=3)
+    h = torch.randn(6, 2)
+    vector = pooling(Encoded(Ragged(h, [5, 1]), ())).vector
+    by_hand = (h[:5] * pooling.weight[[0, 1, 2, 2, 2]]).sum(0)
+    torch.testing.assert_close(vector, torch.stack([by_hand, h[5] * pooling.weight[0]]))
 
 
 def test_columns_of_one_vocabulary_share_an_embedding() -> None:
     shared = reader({"story": LinesOf(9, "words"), "question": SequenceOf(9, "words")}, embedding_size=4, hidden_size=5)
     apart = reader({"story": LinesOf(9), "question": SequenceOf(9)}, embedding_size=4, hidden_size=5)
-    assert shared.readers[0].encoder.embedding is shared.readers[1].encoder.embedding
-    assert apart.readers[0].encoder.embedding is not apart.readers[1].encoder.embedding
+    assert shared.readers[0].lines.encoder.embedding is shared.readers[1].encoder.embedding
+    assert apart.readers[0].lines.encoder.embedding is not apart.readers[1].encoder.embedding
 
 
 def test_dropout_is_drawn_for_the_example_and_not_for_its_place() -> None:
@@ -163,6 +190,11 @@ def test_a_pooling_that_is_none_is_refused(pooling: object) -> None:
 def test_hops_need_something_to_look_up_and_something_to_look_for(columns: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="`hops` need a sequence to look up and another column that says what for"):
         reader(columns, hops=2)  # type: ignore[arg-type]
+
+
+def test_a_line_is_made_a_vector_in_one_of_two_ways() -> None:
+    with pytest.raises(ModelError, match="`lines` must be one of encoder, positions, but is 'mean'"):
+        reader({"story": LinesOf(9)}, lines="mean")
 
 
 def test_nothing_to_read_is_refused() -> None:
