@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Annotated, Any, ParamSpec, TypeVar
 
@@ -112,21 +112,30 @@ def evaluate(
     overrides: Overrides = None,
     part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a metric.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Also for each value of this column.")] = None,
 ) -> None:
     """Measure a run by its recipe's metrics, and its recipe's baselines beside it."""
     from unspool import runs
 
-    loaded = runs.load(run)
-    scores = loaded.evaluate(part, overrides or [])
+    loaded, changes = runs.load(run), overrides or []
+    scores = loaded.evaluate(part, changes)
     for score in scores:
-        typer.echo(json.dumps(score._asdict(), ensure_ascii=False, default=str) if as_json else str(score))
-    baselines = loaded.baselines(part, overrides or [])
-    if as_json:
-        for name, reached in baselines.items():
-            for score in reached:
-                typer.echo(json.dumps({"baseline": name, **score._asdict()}, ensure_ascii=False, default=str))
-    elif baselines:
-        typer.echo(f"\n{table({'model': scores, **baselines})}")
+        typer.echo(as_line(score) if as_json else str(score))
+    compared = {"baseline": loaded.baselines(part, changes)}
+    if by is not None:
+        compared[by] = runs.by_column(loaded, by, part, changes)
+    for kind, rows in compared.items():
+        if as_json:
+            for name, reached in rows.items():
+                for score in reached:
+                    typer.echo(as_line(score, **{kind: name}))
+        elif rows:
+            typer.echo(f"\n{table({'model': scores} | rows if kind == 'baseline' else rows)}")
+
+
+def as_line(score: Any, **beside: str) -> str:
+    """A score as a JSON object, after what it is of."""
+    return json.dumps({**beside, **score._asdict()}, ensure_ascii=False, default=str)
 
 
 def table(rows: Mapping[str, Sequence[Any]]) -> str:
@@ -146,7 +155,9 @@ def predict(
     run: RunFolder,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILES]...", help="One input a line; by default stdin.", show_default=False),
+        typer.Argument(
+            metavar="[FILES]...", help="One input a line, or JSON of its columns; by default stdin.", show_default=False
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; by default stdout.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -162,7 +173,8 @@ def predict(
     """Outputs for inputs: from files, from stdin, or typed one by one at a terminal.
 
     Where an input is a dialogue, it is its last turns: in a line of a file there is a backslash and an n between two,
-    and at a terminal they are what you and the model said last.
+    and at a terminal they are what you and the model said last. Where it has several columns, a line is a JSON object
+    such as {"story": "…", "question": "…"}, and at a terminal you are asked for each.
     """
     from unspool import runs
 
@@ -172,17 +184,20 @@ def predict(
         given["sample"] = True
     loaded = runs.load(run)
 
-    def answers(inputs: list[str], **more: Any) -> Iterator[tuple[str, str]]:
+    def answers(inputs: list[Any], **more: Any) -> Iterator[tuple[str, str]]:
         for text, prediction in zip(inputs, loaded.predict(inputs, n_best=n_best, **(given | more)), strict=True):
             yield prediction.text, shown(text, prediction, n_best, scores=scores, as_json=as_json)
 
-    def answer(text: str, number: int) -> tuple[str, str]:
+    def answer(asked: Any, number: int) -> tuple[str, str]:
         # Else the same question would draw the same answer again.
         drawing = {"seed": given.get("seed", loaded.recipe.seed) + number} if given.get("sample") else {}
-        return next(answers([loaded.typed(text)], **drawing))
+        return next(answers([asked], **drawing))
 
     if not files and output is None and sys.stdin.isatty():
-        talk(answer, loaded.turns)
+        if len(loaded.task.sources) > 1:
+            interview(answer, loaded.task.sources)
+        else:
+            talk(lambda text, number: answer(loaded.typed(text), number), loaded.turns)
         return
     with writing(output) as stream:
         for inputs in chunks(map(loaded.typed, lines(files or [])), CHUNK):
@@ -204,7 +219,7 @@ def writing(path: Path | None) -> Iterator[IO[str]]:
         part.replace(path)
 
 
-def shown(text: str, prediction: Any, n_best: int, *, scores: bool, as_json: bool) -> str:
+def shown(text: Any, prediction: Any, n_best: int, *, scores: bool, as_json: bool) -> str:
     """A prediction as the lines that `predict` writes for it.
 
     Text has a line for each of the n best, after its score and a tab if asked for, and a blank line after the last
@@ -225,24 +240,52 @@ def talk(answer: Callable[[str, int], tuple[str, str]], turns: int = 0) -> None:
         answer: from an input and the number of inputs before it, to the output and how it is written.
         turns: of a dialogue that an input holds: what was said last, the new input included, a line each. 0: none.
     """
-    with suppress(ImportError):  # not on every system
-        import readline  # noqa: F401  (it gives `input` its history)
     known = f"It knows the last {turns} turns, yours included; " if turns > 1 else "One input a line; "
-    typer.echo(f"{known}Ctrl-D ends.", err=True)
     said: deque[str] = deque(maxlen=max(turns, 1))
-    for number in count():
-        try:
-            said.append(input("> "))
-        except EOFError:
-            typer.echo()
-            return
-        try:
+    for number, (line,) in enumerate(typed_lines(("",), known)):
+        said.append(line)
+        with told():
             text, written = answer("\n".join(said), number)
             typer.echo(written, nl=False)
             said.append(text)
-        except UnspoolError as error:
-            said.pop()
-            typer.echo(f"error: {error}", err=True)
+            continue
+        said.pop()  # what had no answer was not said
+
+
+def interview(answer: Callable[[dict[str, str], int], tuple[str, str]], columns: Sequence[str]) -> None:
+    """Ask for an input column by column and answer it, until Ctrl-D; a mistake in one is told.
+
+    Args:
+        answer: from an input and the number of inputs before it, to the output and how it is written.
+        columns: their names. `\\n` ends a line within a value.
+    """
+    for number, values in enumerate(typed_lines(columns, r"`\n` ends a line of a text; ")):
+        with told():
+            asked = {name: value.replace(r"\n", "\n") for name, value in zip(columns, values, strict=True)}
+            typer.echo(answer(asked, number)[1], nl=False)
+
+
+def typed_lines(prompts: Sequence[str], known: str) -> Iterator[list[str]]:
+    """A line typed after each prompt, again and again until Ctrl-D."""
+    with suppress(ImportError):  # not on every system
+        import readline  # noqa: F401  (it gives `input` its history)
+    typer.echo(f"{known}Ctrl-D ends.", err=True)
+    while True:
+        try:
+            found = [input(f"{prompt}> ") for prompt in prompts]
+        except EOFError:
+            typer.echo()
+            return
+        yield found
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A mistake is told, and all goes on."""
+    try:
+        yield
+    except UnspoolError as error:
+        typer.echo(f"error: {error}", err=True)
 
 
 def lines(files: Sequence[Path]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def train(*given, **named):
     print("training", flush=True)
     time.sleep(60)
 
-made = Made(predict=predict, turns=0, typed=str)
+made = Made(predict=predict, turns=0, typed=str, task=Made(sources=("text",)))
 unspool.runs = Made(load=lambda path: made, train=train)
 cli.main(sys.argv[1:])
 """
@@ -49,6 +49,8 @@ class Result(NamedTuple):
 
 class Notes:
     """Stands for `unspool.runs`, and notes what it was asked."""
+
+    task = SimpleNamespace(sources=("text",))
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -78,6 +80,10 @@ class Notes:
     def baselines(self, part: str, overrides: list[str]) -> dict[str, list[Score]]:
         self._note("baselines", part, overrides)
         return self.reached
+
+    def by_column(self, loaded: Any, column: str, part: str, overrides: list[str]) -> dict[str, list[Score]]:
+        self._note("by_column", column, part, overrides)
+        return {f"qa{task}": [Score(task, "wer", "lower", {}, "")] for task in (1, 2)}
 
     def typed(self, line: str) -> str:
         return line
@@ -145,6 +151,14 @@ def test_evaluate_prints_a_line_or_an_object_for_each_metric(run: Callable[..., 
     result = json.loads(run("evaluate", "here", "--part", "valid", "--json").out)
     assert result == {"value": 21.5, "name": "wer", "better": "lower", "details": {"n": 3}, "signature": "refs:1"}
     assert notes.asked[-2:] == [("evaluate", "valid", []), ("baselines", "valid", [])]
+
+
+def test_evaluate_shows_each_value_of_a_column(run: Callable[..., Result], notes: Notes) -> None:
+    rows = run("evaluate", "here", "--by", "task").out.splitlines()
+    assert notes.asked[-1] == ("by_column", "task", "test", [])
+    assert rows[1:] == ["", "          wer", "qa1      1.00", "qa2      2.00"]
+    objects = [json.loads(line) for line in run("evaluate", "here", "--by", "task", "--json").out.splitlines()]
+    assert [each.get("task") for each in objects] == [None, "qa1", "qa2"]
 
 
 def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], notes: Notes) -> None:
@@ -489,6 +503,31 @@ def test_a_mistake_in_the_conversation_does_not_end_it(
     out, err = capsys.readouterr()
     assert out == "1 good!\n\n"
     assert "error: `bad` must be good\n" in err
+
+
+def test_an_input_of_several_columns_is_asked_for_column_by_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["bad", "q", r"a\nb", "who", "unfinished"])
+    prompts: list[str] = []
+
+    def asked(prompt: str) -> str:
+        prompts.append(prompt)
+        for line in typed:
+            return line
+        raise EOFError
+
+    def answer(given: dict[str, str], number: int) -> tuple[str, str]:
+        if given["story"] == "bad":
+            raise RunError("`bad` must be good")
+        return "", f"{number} {given}\n"
+
+    monkeypatch.setattr("builtins.input", asked)
+    cli.interview(answer, ["story", "question"])
+    out, err = capsys.readouterr()
+    assert out == "1 {'story': 'a\\nb', 'question': 'who'}\n\n"
+    assert err.splitlines() == [r"`\n` ends a line of a text; Ctrl-D ends.", "error: `bad` must be good"]
+    assert prompts == ["story> ", "question> "] * 3
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ BASELINES: dict[str, Baseline] = {
     "nearest": nearest,
     "lead": lead,
     "nearest_act": nearest_act,
+    "nearest_concept": nearest_concept,
 }
-"""Those that answer questions, by name; `nearest_concept` asks for two columns."""
+"""Every baseline that answers questions, by its name."""
 
 LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}
 """Every baseline that tells how probable a text is, by its name; made with the number of ids."""

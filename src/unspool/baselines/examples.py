@@ -15,24 +15,15 @@ def check(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]
     Raises:
         DataError: anything else.
     """
-    check_strings(questions=questions, answers=answers, asked=asked)
+    for name, rows in {"questions": questions, "answers": answers, "asked": asked}.items():
+        if isinstance(rows, str) or not isinstance(rows, Sequence):
+            raise DataError(f"`{name}` must be a list of strings, but is a {type(rows).__name__}")
+        for row, each in enumerate(rows):
+            if not isinstance(each, str):
+                raise DataError(f"`{name}` must be strings, but row {row} is {each!r} ({type(each).__name__})")
     if not questions:
         raise DataError("`questions` must hold at least one training row, but is empty")
     if len(questions) != len(answers):
         raise DataError(
             f"`answers` must have an entry for each of the {len(questions)} `questions`, but has {len(answers)}"
         )
-
-
-def check_strings(**columns: Sequence[str]) -> None:
-    """Nothing but strings in each of these.
-
-    Raises:
-        DataError: anything else.
-    """
-    for name, rows in columns.items():
-        if isinstance(rows, str) or not isinstance(rows, Sequence):
-            raise DataError(f"`{name}` must be a list of strings, but is a {type(rows).__name__}")
-        for row, each in enumerate(rows):
-            if not isinstance(each, str):
-                raise DataError(f"`{name}` must be strings, but row {row} is {each!r} ({type(each).__name__})")

@@ -34,6 +34,9 @@ class TrainSpec(Section):
     """Most tokens in a batch; 4096 where neither `tokens` nor `examples` is given."""
     examples: Size | None = None
     """Most examples in a batch."""
+    pool: Size = 100
+    """About how many batches' examples are sorted by length together; 1: batches are random, as lengths cost nothing
+    in a network without padding, and a text's kind may go with its length."""
     accumulate: Size = 1
     """Micro-batches a batch is computed in, one after the other: less memory, the same result."""
     learning_rate: Positive = 1e-3

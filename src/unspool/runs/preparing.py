@@ -118,7 +118,8 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     torch.manual_seed(recipe.seed)
     lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
-    order = Order(list(lengths.values()), tokens=recipe.train.tokens, examples=recipe.train.examples, seed=recipe.seed)
+    budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
+    order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
     return Prepared(recipe, tables, encoded, task, model, order)
 
 

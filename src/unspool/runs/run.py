@@ -143,9 +143,25 @@ class Run:
         dialogues = self.recipe.data.dialogues
         return dialogues.history if dialogues is not None and self._takes_lines else 0
 
-    def typed(self, line: str) -> str:
-        """The input that a line of a file stands for: where an input has lines of its own, `\\n` ends one of them."""
-        return line.replace(r"\n", "\n") if self._takes_lines else line
+    def typed(self, line: str) -> str | dict[str, Any]:
+        """The input that a line of a file stands for: where an input has lines of its own, `\\n` ends one of them;
+        where it has several columns, the line is a JSON object.
+
+        Raises:
+            DataError: no such object.
+        """
+        if len(self.task.sources) == 1:
+            return line.replace(r"\n", "\n") if self._takes_lines else line
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError:
+            found = None
+        if not isinstance(found, dict):
+            raise DataError(
+                f"an input with the columns {', '.join(self.task.sources)} must be a JSON object, such as "
+                f"{json.dumps(dict.fromkeys(self.task.sources, '…'), ensure_ascii=False)}, but is {line[:80]!r}"
+            )
+        return found
 
     @property
     def _takes_lines(self) -> bool:

@@ -29,6 +29,12 @@ def known(*left_out: tuple[str, str]) -> tuple[list[str], list[str], list[str]]:
     return list(concepts), list(languages), list(names)
 
 
+def named(concepts: list[str], languages: list[str], names: list[str], asked: list[tuple[str, str]]) -> list[str]:
+    """The baseline's answers, from columns."""
+    questions = [f"{concept}\n{language}" for concept, language in zip(concepts, languages, strict=True)]
+    return nearest_concept(questions, names, [f"{concept}\n{language}" for concept, language in asked])
+
+
 def test_the_nearest_is_found_by_the_names_in_all_other_languages() -> None:
     for asked in [("🍎", "fr"), ("🍏", "de"), ("🍅", "en")]:
         concept, language = asked
@@ -40,7 +46,7 @@ def test_the_nearest_is_found_by_the_names_in_all_other_languages() -> None:
         expected = nearest(
             [texts[each] for each in others], [NAMES[each][language] for each in others], [texts[concept]]
         )
-        assert nearest_concept(*known(asked), [asked]) == expected
+        assert named(*known(asked), [asked]) == expected
 
 
 def test_a_name_in_the_asked_language_does_not_count() -> None:
@@ -53,47 +59,45 @@ def test_a_name_in_the_asked_language_does_not_count() -> None:
         ("tomato", "fr", "tomate"),
     ]
     concepts, languages, names = (list(column) for column in zip(*rows, strict=True))
-    assert nearest_concept(concepts, languages, names, [("ox", "fr")]) == ["tomate"]
+    assert named(concepts, languages, names, [("ox", "fr")]) == ["tomate"]
 
 
 def test_each_is_answered_by_itself_and_again_the_same() -> None:
     left_out = [("🍎", "fr"), ("🍏", "fr"), ("🍅", "de"), ("🐄", "en"), ("🍎", "de")]
     training = known(*left_out)
-    answers = nearest_concept(*training, left_out)
-    assert nearest_concept(*training, left_out[::-1]) == answers[::-1]
-    assert [nearest_concept(*training, [asked])[0] for asked in left_out] == answers
-    assert nearest_concept(*training, left_out * 2) == answers * 2
+    answers = named(*training, left_out)
+    assert named(*training, left_out[::-1]) == answers[::-1]
+    assert [named(*training, [asked])[0] for asked in left_out] == answers
+    assert named(*training, left_out * 2) == answers * 2
     assert set(answers) <= set(training[2])
-    assert nearest_concept(*training, []) == []
+    assert named(*training, []) == []
 
 
 def test_a_concept_that_nothing_is_known_of_gets_the_first_name() -> None:
     concepts, languages, names = known()
-    assert nearest_concept(concepts, languages, names, [("🚗", "de")]) == [NAMES[concepts[0]]["de"]]
+    assert named(concepts, languages, names, [("🚗", "de")]) == [NAMES[concepts[0]]["de"]]
 
 
-MISTAKES: dict[str, tuple[Any, Any, Any, Any, str]] = {
-    "nothing": ([], [], [], [("a", "en")], "`concepts` must hold at least one training row, but is empty"),
-    "too few names": (
-        ["a"],
-        ["en"],
-        [],
-        [],
-        "`concepts`, `languages` and `names` must have an entry a row, but have 1, 1 and 0",
-    ),
-    "no strings": (["a"], [None], ["x"], [], "`languages` must be strings, but row 0 is None (NoneType)"),
-    "one language": (
-        ["a", "b"],
-        ["en", "en"],
+MISTAKES: dict[str, tuple[Any, Any, Any, str]] = {
+    "nothing": ([], [], ["a\nen"], "`questions` must hold at least one training row, but is empty"),
+    "too few names": (["a\nen"], [], [], "`answers` must have an entry for each of the 1 `questions`, but has 0"),
+    "no strings": ([None], ["x"], [], "`questions` must be strings, but row 0 is None (NoneType)"),
+    "one line": (
+        ["a\nen", "b"],
         ["x", "y"],
-        [("a", "en")],
-        "`languages` must be two or more, so that one tells of another, but all are 'en'",
+        [],
+        "a question must be a concept and, in its last line, a language, but is 'b'",
+    ),
+    "one language": (
+        ["a\nen", "b\nen"],
+        ["x", "y"],
+        ["a\nen"],
+        "`questions` must be of two or more languages, but all are of 'en'",
     ),
     "another language": (
-        ["a", "b"],
-        ["en", "de"],
+        ["a\nen", "b\nde"],
         ["xy", "yz"],
-        [("a", "dee")],
+        ["a\ndee"],
         "`dee` is no language of the training part; there are de, en (nearest: `de`)",
     ),
 }

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unspool import Run, recipes, runs
-from unspool.errors import FieldError, RecipeError, RunError
+from unspool.errors import DataError, FieldError, RecipeError, RunError
 from unspool.models import LabelsHead, VectorDecoder
 
 COLOURS, THINGS = ["red", "blue", "green"], ["car", "hat", "door"]
@@ -76,6 +76,10 @@ def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) 
         runs.by_column(again, "size", "valid")
     kept = [json.loads(line) for line in (tmp_path / "run/predictions/train.jsonl").read_text().splitlines()]
     assert set(kept[0]["input"]) == {"story", "size"}
+    assert again.typed('{"story": "the hat is blue", "size": 2}') == asked[0]
+    for line in ("the hat is blue", "[1]"):
+        with pytest.raises(DataError, match=r'must be a JSON object, such as {"story": "…", "size": "…"}, but is'):
+            again.typed(line)
 
 
 def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
