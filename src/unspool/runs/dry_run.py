@@ -34,7 +34,7 @@ def dry_run(recipe: Recipe) -> str:
     lines = [f"{type(made.model).__name__}: {total:,} parameters", *parameters]
     lines += [] if recipe.train.init is None else [str(initialise(made.model, recipe.train.init))]
     lines += [f"{part}: {len(table):,} rows" for part, table in made.tables.items()]
-    lines += [*made.cuts(), _lengths(made), *_trial(made)]
+    lines += [*made.remarks(), _lengths(made), *_trial(made)]
     return "\n".join(lines)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import nn
 
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
-from unspool.errors import DataError
+from unspool.errors import DataError, FieldError
 from unspool.fields import ActField, Field, LabelField, LabelsField, NumberField, TextField
 from unspool.ragged import Ragged
 from unspool.recipes import ActSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
@@ -64,13 +63,17 @@ class Prepared:
         """Every validation example once."""
         return every_batch(self.encoded["valid"], self.task)
 
-    def cuts(self) -> list[str]:
-        """What `max_length` cuts, a line for each column and part where it cuts any."""
+    def remarks(self) -> list[str]:
+        """What is odd about the data: texts that are empty or cut, a line for each column and part that has any."""
         found = []
         for column, field in self.task.fields.items():
-            if not isinstance(field, TextField) or field.max_length is None:
+            if not isinstance(field, TextField):
                 continue
             for part, encoded in self.encoded.items():
+                if count := int((encoded.lengths(column) == 0).sum()):
+                    found.append(f"`{column}`, {part}: {count:,} of {len(encoded):,} texts are empty, and kept")
+                if field.max_length is None:
+                    continue
                 full = np.flatnonzero(encoded.lengths(column) == field.max_length)  # only these can be longer
                 if count := field.longer([self.tables[part][row][column] for row in full.tolist()]):
                     found.append(f"`{column}`, {part}: {cut_in_words(count, len(encoded), field.max_length)}")
@@ -165,9 +168,27 @@ def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field
             continue
         sharing = [name, *(other for other, each in specs.items() if getattr(each, "vocabulary", None) == name)]
         field = _unfitted(spec)
-        field.fit(chain.from_iterable(table.column(column) for column in sharing))
+        rows = _Rows(table, sharing)
+        try:
+            field.fit(rows)
+        except FieldError as error:
+            raise FieldError(f"{rows.place}{error}") from error
         fitted |= {column: _for(specs[column], field) for column in sharing}
     return {name: fitted[name] for name in specs}
+
+
+class _Rows:
+    """The values of columns, one column after the other; `place` is where the last one stood, until all are read."""
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self.table, self.columns, self.place = table, columns, ""
+
+    def __iter__(self) -> Iterator[Any]:
+        for column in self.columns:
+            for row, value in enumerate(self.table.column(column)):
+                self.place = f"row {row} of `{column}` in {self.table.origin}: "
+                yield value
+        self.place = ""
 
 
 def _for(spec: FieldSpec, field: Field) -> Field:

@@ -17,7 +17,7 @@ from unspool import data, recipes
 from unspool.baselines import BASELINES, LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
-from unspool.fields import Field, LabelField, TextField
+from unspool.fields import Field, LabelField, LabelsField, TextField
 from unspool.metrics import LIKELIHOODS, METRICS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.comparing import KeptScores, nats_of, nats_of_baseline
@@ -91,6 +91,7 @@ class Run:
         if of_texts := [name for name in recipe.metrics if name in METRICS]:
             asked = questions(tables[part], self.task)
             self._say_what_is_cut(asked.inputs)
+            self._say_what_is_unknown(asked.answers)
             answers = self.task.predict(self.model, asked.inputs, recipe.decode)
             self._keep(part, asked, answers)
             self._draw(part, asked, answers)
@@ -173,6 +174,22 @@ class Run:
             field = self.fields[name]
             if isinstance(field, TextField) and field.max_length and (count := field.longer(values)):
                 _log.warning("`%s`: %s", name, cut_in_words(count, len(inputs), field.max_length))
+
+    def _say_what_is_unknown(self, answers: Sequence[Sequence[str]]) -> None:
+        """A warning, where right answers are classes or labels that the training part never had: none can be told."""
+        field = self.fields[self.task.target]
+        if not isinstance(field, LabelField | LabelsField):
+            return
+        told = [each.split(field.separator) if isinstance(field, LabelsField) else [each] for each, *_ in answers]
+        unknown = [name for names in told for name in names if name and name not in field.names]
+        if unknown:
+            _log.warning(
+                "`%s`: %s of %s right answers are none of the training part, such as `%s`, and count as wrong",
+                self.task.target,
+                f"{len(unknown):,}",
+                f"{len(answers):,}",
+                unknown[0],
+            )
 
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])

@@ -76,7 +76,7 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
         print_line(str(initialise(made.model, recipe.train.init)))
     if not resume:
         folder.create(recipe, made.task.fields, _facts(made))
-    for line in (_headline(made, folder), *made.cuts()):
+    for line in (_headline(made, folder), *made.remarks()):
         print_line(line)
     outcome = trainer_of(made, folder).run(resume=begun)
     print_line(str(outcome))
