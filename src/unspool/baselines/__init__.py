@@ -10,10 +10,12 @@ from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.nearest_act import nearest_act as nearest_act
 from unspool.baselines.nearest_concept import nearest_concept as nearest_concept
 from unspool.baselines.tfidf import tfidf as tfidf
+from unspool.baselines.tfidf_labels import tfidf_labels as tfidf_labels
 
 BASELINES: dict[str, Baseline] = {
     "majority": majority,
     "tfidf": tfidf,
+    "tfidf_labels": tfidf_labels,
     "nearest": nearest,
     "lead": lead,
     "nearest_act": nearest_act,

@@ -10,7 +10,7 @@ from unspool.nearest import choices
 
 
 def nearest_concept(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """The name, in the asked language, of the known concept whose names in all other languages are most alike.
+    r"""The name, in the asked language, of the known concept whose names in all other languages are most alike.
 
         for each language asked for, over the concepts known in it:
             text(concept) = its names in the other languages, in the order of the languages, a line each

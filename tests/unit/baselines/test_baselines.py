@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.baselines import BASELINES, lead, majority, nearest, nearest_act, nearest_concept, tfidf
+from unspool.baselines import BASELINES, lead, majority, nearest, nearest_act, nearest_concept, tfidf, tfidf_labels
 from unspool.baselines.lead import chosen, first_sentence, first_words
 from unspool.errors import DataError
 from unspool.metrics import rouge_l
@@ -23,7 +23,7 @@ MANY = [f"{question} {suffix}" for question in [*QUESTIONS, *ASKED] for suffix i
 
 
 def test_the_register_names_every_baseline() -> None:
-    known = [majority, tfidf, nearest, lead, nearest_act, nearest_concept]
+    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_concept]
     assert {function.__name__: function for function in known} == BASELINES
 
 
@@ -201,3 +201,25 @@ def test_lead_looks_at_a_thousand_rows_spread_over_the_training_part() -> None:
 def test_nothing_of_scikit_learn_is_imported_before_it_is_used() -> None:
     program = "import sys, unspool.baselines, unspool.metrics; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_labels_are_told_each_by_itself() -> None:
+    texts = [f"{a} {b} {number}" for a in ("red", "blue") for b in ("car", "hat") for number in range(5)]
+    labels = [",".join(sorted(set(text.split()) & {"red", "hat"})) for text in texts]
+    asked = ["a red hat", "a blue hat", "red car", "blue car", ""]
+    assert tfidf_labels(texts, labels, asked)[:4] == ["hat,red", "hat", "red", ""]
+    assert [tfidf_labels(texts, labels, [each])[0] for each in asked] == tfidf_labels(texts, labels, asked)
+    assert tfidf_labels(texts, labels, []) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["", ""], "`answers` must hold at least one label, but all 2 are empty"),
+        (["a,b", "a"], "`answers` must have labels to tell apart, but all 2 have `a`"),
+    ],
+)
+def test_labels_that_tell_nothing_apart_are_refused(answers: list[str], message: str) -> None:
+    with pytest.raises(DataError) as error:
+        tfidf_labels(["a text", "another"], answers, ["a text"])
+    assert str(error.value) == message
