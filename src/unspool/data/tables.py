@@ -40,12 +40,12 @@ class Table:
         self.key, self.origin, self._path = key, origin, path
 
     @classmethod
-    def open(cls, path: Path) -> Table:
-        """The table in an Arrow file that `store` wrote."""
+    def open(cls, path: Path, origin: str | None = None) -> Table:
+        """The table in an Arrow file that `store` wrote, perhaps for files that lie elsewhere now: at `origin`."""
         try:
             arrow = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
             about = {name.decode(): value.decode() for name, value in (arrow.schema.metadata or {}).items()}
-            return cls(arrow, about["unspool.key"], about["unspool.origin"], path)
+            return cls(arrow, about["unspool.key"], origin or about["unspool.origin"], path)
         except (pa.ArrowInvalid, OSError, KeyError) as error:
             raise DataError(
                 f"`{path}` must be a table of this cache, but can't be read ({error}); delete it"
@@ -100,7 +100,7 @@ class Table:
 
     def __reduce__(self) -> Any:
         if self._path is not None:
-            return Table.open, (self._path,)  # another process maps the same file
+            return Table.open, (self._path, self.origin)  # another process maps the same file
         return Table, (pa.Table.from_batches(self._batches, self.schema), self.key, self.origin)
 
     def __repr__(self) -> str:
@@ -157,7 +157,7 @@ def store_cut(stream: Stream, cut: Cut, cut_by: Any) -> dict[str, Table]:
     """
     key = cache.key("table", stream.identity, cut_by)
     folder = cache.entry("tables", key, lambda folder: _write(stream, folder, key, cut))
-    return {path.stem: Table.open(path) for path in sorted(folder.glob("*.arrow"))}
+    return {path.stem: Table.open(path, stream.origin) for path in sorted(folder.glob("*.arrow"))}
 
 
 def _write(stream: Stream, folder: Path, key: str, cut: Cut) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import Prepared
 from unspool.training import Outcome
@@ -20,6 +22,8 @@ def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
         f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}" if outcome.best.value else "none"
     )
     read = ", ".join(f"`{name}`" for name in made.task.sources)
+    several = len(made.task.sources) > 1
+    example = json.dumps(dict.fromkeys(made.task.sources, "…"), ensure_ascii=False) if several else '"…"'
     return f"""# {recipe.about or folder.path.name}
 
 Reads {read}, writes `{made.task.target}`. {facts["parameters"]:,} parameters, trained with
@@ -35,7 +39,7 @@ $ unspool evaluate {folder.path}
 ```python
 import unspool
 
-unspool.load("{folder.path}").predict(["…"])[0].text
+unspool.load("{folder.path}").predict([{example}])[0].text
 ```
 
 ## Training

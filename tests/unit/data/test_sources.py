@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pickle
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -358,3 +359,15 @@ def test_a_column_that_a_table_lacks_is_named_with_the_nearest() -> None:
     assert failure(lambda: Table.from_rows([{"a": 1}, {"b": 1}])) == (
         "`rows` must have the same columns, but row 0 has ['a'] and row 1 ['b']"
     )
+
+
+def test_a_table_says_where_its_file_is_now_and_not_where_an_equal_one_was(tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "rows.tsv", tmp_path / "b" / "rows.tsv"
+    for path in (first, second):
+        path.parent.mkdir()
+        path.write_text("word\tphones\na\tAH\nb\tB IY\n")
+        os.utime(path, (1, 1))
+    tables = [read(path) for path in (first, second)]
+    for table, path in zip(tables, (first, second), strict=True):
+        assert str(path) in table.origin
+        assert str(path) in pickle.loads(pickle.dumps(table)).origin
