@@ -44,7 +44,8 @@ from torch import nn
 
 from unspool import Ragged, cells, engine, unroll
 from unspool.cells import GatedCell
-from unspool.engine.native import forms
+from unspool.engine import native
+from unspool.engine.native import forms, halves
 from unspool.errors import EngineError
 
 pytestmark = [rowless_variance, declining_aloud]
@@ -500,11 +501,16 @@ def test_half_precision_stays_half_on_whichever_engine(name: str, dtype: torch.d
         assert (tensor.double() - right[which]).norm() <= 0.03 * right[which].norm()
 
 
+@pytest.mark.parametrize("in_halves", [True, False])
 @pytest.mark.parametrize("name", ["LSTM", "LayerNormLSTM", "TwoStages"])
-def test_autocast_gives_what_the_plain_loop_gives_under_it(name: str) -> None:
+def test_autocast_gives_what_the_plain_loop_gives_under_it(
+    name: str, in_halves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halves, "pay", lambda: in_halves and halves.there())
     cell = made(name)
     inputs, state = batch(cell, UNEVEN, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
+        assert native.compiled(cell).halves == halves.pay()
         unforced = unroll(cell, inputs, state)
         with engine.using("reference"):
             plain = unroll(cell, inputs, state)

@@ -386,7 +386,7 @@ def test_doctor_says_which_engine_runs_and_how(
     kept = tmp_path / "cache" / "native"
     assert found["engine"] == f"native: each cell is compiled once, portable vectors, kept in {kept}"
     assert re.fullmatch(rf"{re.escape(compiler.find_compiler())}: .*\d+\.\d+.*", found["compiler"])
-    assert found["products"] == "in bfloat16 under autocast: no, by slower engines"
+    assert found["products"] == "under autocast in bfloat16: no, the processor has none; in float32"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unspool import GatedCell, Ragged, Stack, cells, engine, unroll
 from unspool.engine import rectangles
 from unspool.engine.choice import ENGINES
-from unspool.engine.native.compiler import compiler, has_halves
+from unspool.engine.native.compiler import compiler
 from unspool.errors import EngineError
 from unspool.layout import Layout
 from unspool.state import map_leaves
@@ -310,5 +310,5 @@ def test_autocast_to_float16_takes_the_plain_loop_on_the_cpu() -> None:
     with torch.autocast("cpu", torch.float16):
         assert engine.choose(cell, inputs) == "reference"
     with torch.autocast("cpu", torch.bfloat16):
-        chosen = "native" if compiler() and has_halves() else "rectangles"
+        chosen = "native" if compiler() else "rectangles"
         assert engine.choose(cell, inputs) == engine.choose(cells.GRU(3, 4), inputs) == chosen

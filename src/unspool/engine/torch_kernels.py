@@ -44,8 +44,11 @@ def _as_wide_as_torch(cell: Cell) -> bool:
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
     """The dtype that products on a device are cast to, within `torch.autocast`; None without."""
-    available = torch.amp.is_autocast_available(device.type)
-    return torch.get_autocast_dtype(device.type) if available and torch.is_autocast_enabled(device.type) else None
+    kind = device.type
+    if kind == "cpu":  # asked often
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+    available = torch.amp.is_autocast_available(kind)
+    return torch.get_autocast_dtype(kind) if available and torch.is_autocast_enabled(kind) else None
 
 
 def refusal(cell: Cell) -> str | None:

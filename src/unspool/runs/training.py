@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from unspool import recipes
+from unspool.engine.native import halves
 from unspool.errors import RunError
 from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.recipes import AveragingSpec, Every, Recipe
@@ -76,7 +77,7 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
         print_line(str(initialise(made.model, recipe.train.init)))
     if not resume:
         folder.create(recipe, made.task.fields, _facts(made))
-    for line in (_headline(made, folder), *made.remarks()):
+    for line in (_headline(made, folder), *made.remarks(), *_remark_on_precision(recipe)):
         print_line(line)
     outcome = trainer_of(made, folder).run(resume=begun)
     print_line(str(outcome))
@@ -100,7 +101,7 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
         seed=made.recipe.seed,
         accumulate=spec.accumulate,
         clip=spec.clip,
-        bfloat16=spec.precision == "bfloat16",
+        bfloat16=spec.precision == "bfloat16" and halves.pay_in_torch(),
         averages=_averages(spec.averaging),
         validation=_validation(made),
         folder=None if folder is None else folder.checkpoints,
@@ -110,6 +111,12 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
     if spec.scheduled_sampling and isinstance(objective, SequenceObjective):
         objective.sampling = lambda: spec.scheduled_sampling * trainer.limits.done(*trainer._position)
     return trainer
+
+
+def _remark_on_precision(recipe: Recipe) -> list[str]:
+    if recipe.train.precision != "bfloat16" or halves.pay_in_torch():
+        return []
+    return ["layers compute in float32: products in bfloat16 (`train.precision`) are no faster on this processor"]
 
 
 def _averages(spec: AveragingSpec) -> Averages:

@@ -15,6 +15,7 @@ from unspool import Run, runs
 from unspool.data import NAMED, Split
 from unspool.data.fetching import UnreachableError
 from unspool.data.sources import stream_of
+from unspool.engine.native import halves
 from unspool.errors import FieldError, ModelError, RecipeError, RunError
 from unspool.models import PlainNetwork
 from unspool.runs.preparing import tables_of
@@ -152,10 +153,23 @@ def test_scheduled_sampling_rises_from_nothing(train: Callable[..., Run]) -> Non
     assert losses[0][-1] != losses[1][-1]
 
 
-def test_bfloat16_computes_differently_and_keeps_float32(train: Callable[..., Run]) -> None:
+def test_bfloat16_computes_differently_and_keeps_float32(
+    train: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halves, "pay_in_torch", lambda: True)
     exact, rough = train(name="1"), train("train.precision=bfloat16", name="2")
     assert 0 < distance(exact, rough) < 0.1
     assert {each.dtype for each in weights(rough).values()} == {torch.float32}
+
+
+def test_where_bfloat16_is_no_faster_a_recipe_that_asks_for_it_trains_in_float32_and_says_so(
+    train: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(halves, "pay_in_torch", lambda: False)
+    exact, asked = train(name="1"), train("train.precision=bfloat16", name="2")
+    assert distance(exact, asked) == 0
+    said = "layers compute in float32: products in bfloat16 (`train.precision`) are no faster on this processor"
+    assert "".join(capsys.readouterr()).count(said) == 1
 
 
 def test_scheduled_sampling_is_refused_for_a_network_that_reads_nothing_it_wrote(train: Callable[..., Run]) -> None:

@@ -17,7 +17,6 @@ from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
-from unspool.engine.native.compiler import has_halves
 from unspool.engine.native.forms import compiled, dtype_of
 from unspool.engine.native.library import name_of, recurrence
 from unspool.engine.native.operators import Batch, Native, Recurrence, Run, forward
@@ -55,8 +54,8 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     if peek_interpreter_stack() is not None:
         return "it does not run inside of transforms such as `torch.func.grad`"
     cast = torch_kernels.autocast_dtype(inputs.device)
-    if cast is not None and not (cast == torch.bfloat16 and has_halves()):
-        return f"it has no products in {cast} on this processor"
+    if cast not in (None, torch.bfloat16):
+        return f"it has no products in {cast}"
     dtype = dtype_of(cell)
     if dtype not in (torch.float32, torch.float64) or (cast is None and inputs.values.dtype != dtype):
         return f"it computes in float32 or float64, inputs and weights alike, not {inputs.values.dtype} and {dtype}"

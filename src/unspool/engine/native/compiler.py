@@ -75,15 +75,6 @@ def find_compiler() -> str:
     raise NoCompiler(f"{missing}: install g++ or clang++, or name one in the environment variable CXX")
 
 
-def has_halves() -> bool:
-    """Whether the processor multiplies bfloat16 numbers, in vectors of 512 bits."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return level() == "avx512" and "avx512_bf16" in text
-
-
 def load(source: str, number: str, halves: bool = False) -> ctypes.CDLL:
     """The functions of a source, from the cache where it was compiled before.
 

@@ -13,6 +13,7 @@ from torch import nn
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
+from unspool.engine.native import halves
 from unspool.engine.native.compiler import NoCompiler, find_compiler
 from unspool.engine.native.emit import program
 from unspool.engine.native.operators import Native
@@ -24,6 +25,7 @@ _of_cells_alike: dict[Any, Native | str] = {}
 _said: set[Any] = set()
 _PLAIN = (bool, int, float, str, type(None))
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+_NEVER_ASKED = _OF_EVERY_MODULE - {"training"}
 
 
 def compiled(cell: GatedCell) -> Native | str:
@@ -33,24 +35,25 @@ def compiled(cell: GatedCell) -> Native | str:
         type(cell).update,
         dtype_of(cell),
         tuple(cell.widths.items()),
-        halves := _in_halves(cell),
+        in_halves := _in_halves(cell),
         *_what_an_update_may_ask(cell),
     )
     if key not in forms:
         alike = _what_makes_cells_alike(cell)
         if alike is None:
-            forms[key] = _compiled(cell, halves)
+            forms[key] = _compiled(cell, in_halves)
         elif (key, alike) in _of_cells_alike:
             forms[key] = _of_cells_alike[key, alike]
         else:
-            forms[key] = _of_cells_alike[key, alike] = _compiled(cell, halves)
+            forms[key] = _of_cells_alike[key, alike] = _compiled(cell, in_halves)
     return forms[key]
 
 
 def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
     """What a trace holds fast: plain attributes, and which tensors are parameters."""
-    for module in cell.modules():
-        yield tuple([item for item in vars(module).items() if isinstance(item[1], _PLAIN)])
+    for module in cell.modules() if cell._modules else (cell,):
+        own = module.__dict__
+        yield tuple([item for item in own.items() if item[0] not in _NEVER_ASKED and isinstance(item[1], _PLAIN)])
         yield tuple(module._parameters), tuple(module._buffers)
 
 
@@ -79,17 +82,19 @@ def dtype_of(cell: GatedCell) -> torch.dtype:
 
 
 def _in_halves(cell: GatedCell) -> bool:
-    return dtype_of(cell) == torch.float32 and torch_kernels.autocast_dtype(torch.device("cpu")) is not None
+    """Whether products are of bfloat16 numbers: under autocast, where these are the faster ones."""
+    asked = torch_kernels.autocast_dtype(torch.device("cpu")) is not None
+    return asked and dtype_of(cell) == torch.float32 and halves.pay()
 
 
-def _compiled(cell: GatedCell, halves: bool) -> Native | str:
+def _compiled(cell: GatedCell, in_halves: bool) -> Native | str:
     try:
         find_compiler()  # before what takes longer
         graph = trace(cell)
         shapes = {name: tuple(tensor.shape) for name, tensor in (*cell.named_parameters(), *cell.named_buffers())}
         shapes |= {WEIGHT_HIDDEN: (graph.hidden_gates, graph.widths[0]), BIAS_HIDDEN: (graph.hidden_gates,)}
         made = program(graph, shapes)
-        return Native(made, dtype_of(cell), graph.widths, graph.gates, graph.hidden_gates, halves)
+        return Native(made, dtype_of(cell), graph.widths, graph.gates, graph.hidden_gates, in_halves)
     except Unknown as error:
         _say_once((type(cell), str(error)), f"`{cell}` runs on a slower engine: {error}")
         return str(error)

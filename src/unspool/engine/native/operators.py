@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 import os
 import threading
@@ -29,15 +28,33 @@ _POINTERS = (
 
 
 class Call(ctypes.Structure):
-    """`Call` of recurrence.hpp."""
+    """`Call` of recurrence.hpp: one word a field."""
 
     _fields_ = [*((name, ctypes.c_int64) for name in _LONGS), *((name, ctypes.c_void_p) for name in _POINTERS)]
 
 
-@functools.cache
-def _array(kind: Any, count: int) -> Any:
-    """The type of an array: ctypes makes a new one each time it is asked, which costs more than a short call."""
-    return kind * count
+_FIELDS = (*_LONGS, *_POINTERS)
+
+
+class _Words(threading.local):
+    """Memory for what a call is told, written in one go: to set field by field costs as much as a short call."""
+
+    def __init__(self) -> None:
+        self._space: Any = None
+        self._start = 0
+
+    def start(self, count: int) -> int:
+        """The address that `count` words will have."""
+        if self._space is None or len(self._space) < count:
+            self._space = (ctypes.c_uint64 * max(2 * count, 256))()
+            self._start = ctypes.addressof(self._space)
+        return self._start
+
+    def write(self, words: list[int]) -> None:
+        self._space[: len(words)] = words
+
+
+_words = _Words()
 
 
 _forked = False
@@ -65,16 +82,15 @@ class _Spaces(threading.local):
     def __init__(self) -> None:
         self._held: dict[tuple[str, torch.dtype], Tensor] = {}
 
-    def of(self, role: str, rows: int, width: int, dtype: torch.dtype) -> Tensor:
-        """(rows, width) of anything; the same memory for every call with this role."""
-        count = rows * width
+    def of(self, role: str, count: int, dtype: torch.dtype) -> Tensor:
+        """At least so many numbers, of anything; the same memory for every call with this role."""
         if count * dtype.itemsize > self.KEPT:
-            return torch.empty(rows, width, dtype=dtype)
+            return torch.empty(count, dtype=dtype)
         held = self._held.get((role, dtype))
         if held is None or len(held) < count:
             with torch.inference_mode(False):
                 held = self._held[role, dtype] = torch.empty(count + count // 4, dtype=dtype)
-        return held[:count].view(rows, width)
+        return held
 
 
 _spaces = _Spaces()
@@ -109,23 +125,30 @@ class Native:
         return compiler.load(self.program.source, _NUMBERS[self.dtype], self.halves)
 
     def space(self, role: str, batch: Batch, width: int | None = None) -> Tensor:
-        """Working memory, (total, width); as wide as the gates if not said."""
-        return _spaces.of(role, batch.total, self.gates if width is None else width, self.dtype)
+        """Working memory for (total, width); as wide as the gates if not said."""
+        return _spaces.of(role, batch.total * (self.gates if width is None else width), self.dtype)
 
     def call(self, function: str, batch: Batch, *runs: dict[str, Any]) -> None:
         """Call into the library, for several runs at once. Tensors go as pointers, lists of them as arrays of these."""
-        alive, common, calls = [], batch.sizes(), _array(Call, len(runs))()
-        for call, given in zip(calls, runs, strict=True):
-            for name, value in (*common.items(), *given.items()):
-                if isinstance(value, Tensor):
+        count = len(runs) * len(_FIELDS)
+        lists = sum(len(value) for run in runs for value in run.values() if isinstance(value, list))
+        start, common = _words.start(count + lists), batch.sizes()
+        calls: list[int] = []
+        pointers: list[int] = []
+        for run in runs:
+            for name in _FIELDS:
+                value = run.get(name)
+                if value is None:
+                    value = common.get(name, 0)
+                elif isinstance(value, Tensor):
                     value = value.data_ptr()
                 elif isinstance(value, list):
-                    pointers = [None if v is None else v.data_ptr() for v in value]
-                    array = _array(ctypes.c_void_p, max(len(value), 1))(*pointers)
-                    alive.append(array)
-                    value = ctypes.addressof(array)
-                setattr(call, name, value)
-        if getattr(self.library, function)(calls, ctypes.c_int64(len(runs))):
+                    address = start + 8 * (count + len(pointers))
+                    pointers += [0 if one is None else one.data_ptr() for one in value]
+                    value = address
+                calls.append(value)
+        _words.write(calls + pointers)
+        if getattr(self.library, function)(ctypes.c_void_p(start), ctypes.c_int64(len(runs))):
             raise MemoryError("not enough memory for a step of a recurrence")
 
 
@@ -358,7 +381,8 @@ def _of_parameters(
     native: Native, parameters: Sequence[Tensor], needs: Sequence[bool], sums: Tensor, taps: list[Tensor], total: int
 ) -> list[Tensor | None]:
     """The gradients of what the update itself applies."""
-    program, summed = native.program, sums.sum(0)
+    program = native.program
+    summed = sums.sum(0) if program.sums else sums
     found: list[Tensor | None] = []
     for name, parameter, need in zip(program.parameters, parameters, needs, strict=True):
         gradient: Tensor | None = None

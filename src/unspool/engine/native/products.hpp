@@ -58,8 +58,13 @@ INLINE const Operand* operands_of(const T* x, int64_t, Operand*) { return x; }
 #endif
 INLINE constexpr int64_t deep(int64_t K) { return (K + DEEP - 1) / DEEP; }
 
-// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart
-template <int M, int C, bool ADD, class A>
+#ifndef AHEAD
+#define AHEAD 8
+#endif
+constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keeps from one tile to the next
+
+// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart. A panel that is FAR is fetched ahead of its use.
+template <int M, int C, bool ADD, bool FAR, class A>
 INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restrict panel, int64_t K) {
   vec s[M][C];
 #pragma GCC unroll 16
@@ -68,6 +73,9 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
     for (int c = 0; c < C; ++c) s[m][c] = ADD ? load(sums + m * stride + c * V) : vec{};
   for (int64_t k = 0; k < K; ++k, panel += C * V) {
     decltype(load(panel)) b[C];
+    if constexpr (FAR)
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) __builtin_prefetch(panel + (AHEAD * C + c) * V);
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) b[c] = load(panel + c * V);
 #pragma GCC unroll 16
@@ -88,11 +96,17 @@ constexpr int tile_rows(int C) { return C == 4 ? 6 : C == 3 ? 8 : 12 / C; }
 
 template <int M, int C, bool ADD, class A>
 __attribute__((noinline)) void tile_of(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  tile<M, C, ADD>(sums, stride, a, panel, K);
+  tile<M, C, ADD, false>(sums, stride, a, panel, K);
+}
+template <int M, int C, bool ADD, class A>
+__attribute__((noinline)) void tile_of_far(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
+  tile<M, C, ADD, true>(sums, stride, a, panel, K);
 }
 
 template <int C, bool ADD, class A>
 INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
+  if (AHEAD && rows == tile_rows(C) && K * C * BYTES > NEAR)
+    return tile_of_far<tile_rows(C), C, ADD>(sums, stride, a, panel, K);
   switch (rows) {
     case 1: return tile_of<1, C, ADD>(sums, stride, a, panel, K);
     case 2: return tile_of<2, C, ADD>(sums, stride, a, panel, K);
