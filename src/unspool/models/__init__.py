@@ -7,6 +7,7 @@ from unspool.models.bridge import LastBridge as LastBridge
 from unspool.models.bridge import LearnedBridge as LearnedBridge
 from unspool.models.bridge import MeanBridge as MeanBridge
 from unspool.models.bridge import NoBridge as NoBridge
+from unspool.models.candidates import EncoderWithCandidates as EncoderWithCandidates
 from unspool.models.decoder import Attended as Attended
 from unspool.models.decoder import Decoded as Decoded
 from unspool.models.decoder import Decoder as Decoder
@@ -52,5 +53,6 @@ from unspool.models.sizes import SequenceOf as SequenceOf
 from unspool.models.vec2seq import ConditionedDecoder as ConditionedDecoder
 from unspool.models.vec2seq import VectorDecoder as VectorDecoder
 from unspool.models.vec2seq import VectorEncoder as VectorEncoder
+from unspool.models.vector_assembly import encoder_with_candidates as encoder_with_candidates
 from unspool.models.vector_assembly import encoder_with_head as encoder_with_head
 from unspool.models.vector_assembly import vector_decoder as vector_decoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict, TypeVar, Unpack
 
 from torch import nn
 
@@ -27,9 +28,57 @@ from unspool.models.reader import (
 from unspool.models.sizes import ColumnSize, LinesOf, OneOf, SequenceOf
 
 LINES = ("encoder", "positions")
+_Made = TypeVar("_Made")
 
 
-def reader(
+class Reading(TypedDict, total=False):
+    """How columns are read.
+
+    Fields:
+        pooling: "last", "mean", "max" or "attention", or several of them, side by side.
+        lines: what makes one vector of a line's ids: "encoder", a recurrent one and the pooling; or "positions", their
+            embeddings summed under weights (see `PositionPooling`), those of sequences beside a story, too.
+        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout: as for
+            `encoder_decoder`.
+    """
+
+    embedding_size: int
+    hidden_size: int
+    num_layers: int
+    cell: Callable[[int, int], Cell]
+    bidirectional: bool
+    pooling: str | Sequence[str]
+    lines: str
+    dropout: float
+    embedding_dropout: float
+
+
+def reader(columns: Mapping[str, ColumnSize], *, hops: int = 0, **how: Unpack[Reading]) -> Reader:
+    """What makes one vector of several columns, each with an encoder of its own.
+
+    Args:
+        columns: by name, what is in each: `SequenceOf(30)` ids, `LinesOf(30)` ids on two levels, `OneOf(5)` classes,
+            `FeaturesOf(7)` numbers. Columns that name the same vocabulary share an embedding.
+        hops: how often to read the first sequence in the light of the other columns, as a story for a question: see
+            `HoppingReader`; 0 for all columns side by side.
+        how: see `Reading`.
+
+    Raises:
+        ModelError: no pooling, or one of another name; hops without anything to look up.
+    """
+    parts = _parts(columns, **how)
+    return parts.drawn(parts.read(columns, hops))
+
+
+def reader_beside(
+    columns: Mapping[str, ColumnSize], column: str, size: LinesOf, *, hops: int = 0, **how: Unpack[Reading]
+) -> tuple[Reader, LineVectors]:
+    """`reader`, and a vector for each line of one more column: their embeddings are one where the vocabulary is."""
+    parts = _parts(columns, **how)
+    return parts.drawn((parts.read(columns, hops), LineVectors(*parts.pooled(column, size))))
+
+
+def _parts(
     columns: Mapping[str, ColumnSize],
     *,
     embedding_size: int = 256,
@@ -38,27 +87,10 @@ def reader(
     cell: Callable[[int, int], Cell] = LSTM,
     bidirectional: bool = True,
     pooling: str | Sequence[str] = "max",
-    hops: int = 0,
     lines: str = "encoder",
     dropout: float = 0.1,
     embedding_dropout: float = 0.1,
-) -> Reader:
-    """What makes one vector of several columns, each with an encoder of its own.
-
-    Args:
-        columns: by name, what is in each: `SequenceOf(30)` ids, `LinesOf(30)` ids on two levels, `OneOf(5)` classes,
-            `FeaturesOf(7)` numbers. Columns that name the same vocabulary share an embedding.
-        pooling: "last", "mean", "max" or "attention", or several of them, side by side.
-        hops: how often to read the first sequence in the light of the other columns, as a story for a question: see
-            `HoppingReader`; 0 for all columns side by side.
-        lines: what makes one vector of a line's ids: "encoder", a recurrent one and the pooling; or "positions", their
-            embeddings summed under weights (see `PositionPooling`), those of sequences beside a story, too.
-        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout: as for
-            `encoder_decoder`.
-
-    Raises:
-        ModelError: no pooling, or one of another name; hops without anything to look up.
-    """
+) -> _Parts:
     names = [pooling] if isinstance(pooling, str) else list(pooling)
     if not names or any(name not in POOLINGS for name in names):
         raise ModelError(f"`pooling` must be one or more of {', '.join(POOLINGS)}, but is {pooling!r}")
@@ -69,11 +101,7 @@ def reader(
         return encoder_layers(input_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
 
     has_lines = any(isinstance(what, LinesOf) for what in columns.values())
-    parts = _Parts(embedding_size, embedding_dropout, names, layers, summed=has_lines and lines == "positions")
-    found = parts.hopping(columns, hops) if hops else Reader(parts.columns(columns))
-    for each in parts.embeddings.values():
-        nn.init.normal_(each.weight, std=embedding_size**-0.5)
-    return found
+    return _Parts(embedding_size, embedding_dropout, names, layers, summed=has_lines and lines == "positions")
 
 
 @dataclass
@@ -91,6 +119,15 @@ class _Parts:
     layers: Callable[[int, float], Layers]
     summed: bool
     embeddings: dict[str, nn.Embedding] = field(default_factory=dict)
+
+    def read(self, sizes: Mapping[str, ColumnSize], hops: int) -> Reader:
+        return self.hopping(sizes, hops) if hops else Reader(self.columns(sizes))
+
+    def drawn(self, made: _Made) -> _Made:
+        """What was made, once all of it is: embeddings get their first weights last."""
+        for each in self.embeddings.values():
+            nn.init.normal_(each.weight, std=self.embedding_size**-0.5)
+        return made
 
     def columns(self, sizes: Mapping[str, ColumnSize]) -> dict[str, ColumnReader]:
         return {name: self.column(name, what) for name, what in sizes.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Unpack
 
 from torch import nn
 
@@ -10,11 +11,12 @@ from unspool.cells import LSTM, SCLSTM, Cell
 from unspool.errors import ModelError
 from unspool.models.assembly import initialise, recurrent_stack
 from unspool.models.bridge import Bridge, MeanBridge, NoBridge
+from unspool.models.candidates import EncoderWithCandidates
 from unspool.models.decoder import Decoder, state_layers
 from unspool.models.heads import Head
-from unspool.models.reader_assembly import reader
+from unspool.models.reader_assembly import Reading, reader, reader_beside
 from unspool.models.seq2vec import EncoderWithHead
-from unspool.models.sizes import ColumnSize
+from unspool.models.sizes import ColumnSize, LinesOf
 from unspool.models.vec2seq import ConditionedDecoder, MeaningBridge, VectorDecoder, VectorEncoder
 
 CONDITIONS = ("start", "steps", "both")
@@ -71,6 +73,40 @@ def encoder_with_head(
         embedding_dropout=noise,
     )
     return EncoderWithHead(read, head(read.output_size), last)
+
+
+def encoder_with_candidates(
+    columns: Mapping[str, ColumnSize],
+    candidates: tuple[str, LinesOf],
+    *,
+    hops: int = 0,
+    output_dropout: float = 0.1,
+    **how: Unpack[Reading],
+) -> EncoderWithCandidates:
+    """A network from columns to one of the answers that each example offers, from sizes and names.
+
+    Args:
+        columns: what is read, by name: see `reader`.
+        candidates: the column of candidates, a line each, and its size; it shares an embedding with what is read where
+            both name the same vocabulary.
+        hops, how: see `reader`.
+        output_dropout: on the vector that was read.
+
+    Raises:
+        ModelError: as of `reader`.
+
+    Example:
+        >>> from unspool.models import LinesOf, SequenceOf
+        >>> sizes = {"question": SequenceOf(30, "words")}, ("offered", LinesOf(30, "words"))
+        >>> model = encoder_with_candidates(*sizes, hidden_size=8, embedding_size=8, lines="encoder").eval()
+        >>> question = Ragged(torch.tensor([5, 6, 7]), lengths=[3])
+        >>> offered = Ragged(torch.tensor([8, 2, 9, 8, 2, 7]), lengths=[6])  # three candidates
+        >>> model({"question": question, "offered": offered}, question.ids).lengths
+        tensor([3])
+    """
+    column, size = candidates
+    read, vectors = reader_beside(columns, column, size, hops=hops, **how)
+    return EncoderWithCandidates(read, column, vectors, output_dropout)
 
 
 def vector_decoder(

@@ -136,6 +136,8 @@ class EncoderWithHeadSpec(Section):
     """Share of the vector's features dropped."""
     balanced: bool = False
     """Whether all classes count alike in the loss, however rare they are."""
+    candidates: str | None = None
+    """An input with `lines`, one of which is the answer, a text in its vocabulary; null: those of training."""
 
 
 class VectorDecoderSpec(Section):

@@ -11,7 +11,7 @@ from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
-from unspool.recipes.network import EncoderDecoderSpec, ModelSpec
+from unspool.recipes.network import EncoderDecoderSpec, EncoderWithHeadSpec, ModelSpec
 from unspool.recipes.reading import written
 from unspool.recipes.section import Section
 from unspool.recipes.values import BaselineName, MetricName
@@ -65,6 +65,7 @@ class Recipe(Section):
             known = ", ".join(f"`{name}`" for name in ("loss", *self.metrics))
             raise mistake("train.metric", f"must be `loss` or one of `metrics` ({known}), but is {self.train.metric!r}")
         self._check_measures()
+        self._check_candidates()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
             for name, spec in specs.items():
                 if isinstance(spec, TextSpec) and spec.vocabulary is not None:
@@ -74,6 +75,25 @@ class Recipe(Section):
                 if side == "outputs" and spec != self.inputs.get(name, spec):
                     raise mistake(f"outputs.{name}", f"must be as in `inputs.{name}`, since a column is encoded once")
         return self
+
+    def _check_candidates(self) -> None:
+        """What offers the answers is a text of lines, and the answer a text of the same vocabulary."""
+        if not isinstance(self.model, EncoderWithHeadSpec) or self.model.candidates is None:
+            return
+        name, offered = self.model.candidates, self.inputs.get(self.model.candidates)
+        if not isinstance(offered, TextSpec) or not offered.lines:
+            texts = [f"`{each}`" for each, spec in self.inputs.items() if isinstance(spec, TextSpec) and spec.lines]
+            of = f" ({', '.join(texts)})" if texts else ""
+            raise mistake("model.candidates", f"must be an input with `lines: true`{of}, but is {name!r}")
+        if len(self.inputs) == 1:
+            raise mistake("inputs", f"must name something to read beside the candidates in `{name}`")
+        if told := [each for each in self.metrics if each in LIKELIHOODS]:
+            raise mistake("metrics", f"must be without `{told[0]}` where an answer is one of `model.candidates`")
+        for answer, spec in self.outputs.items():
+            shared = getattr(spec, "vocabulary", None) or answer
+            if not isinstance(spec, TextSpec) or shared != (offered.vocabulary or name):
+                owner = offered.vocabulary or name
+                raise mistake(f"outputs.{answer}", f"must be a text with `vocabulary: {owner}`, as its candidates are")
 
     def _check_measures(self) -> None:
         """Every metric can be measured, and every baseline by one of them."""

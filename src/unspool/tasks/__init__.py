@@ -6,6 +6,7 @@ from unspool.fields import Field
 from unspool.recipes import EncoderWithHeadSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
+from unspool.tasks.candidates import SequenceToCandidate as SequenceToCandidate
 from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
@@ -19,5 +20,5 @@ def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
         RecipeError: columns or fields that its model can't take.
     """
     if isinstance(recipe.model, EncoderWithHeadSpec):
-        return SequenceToVector(recipe, fields)
+        return (SequenceToVector if recipe.model.candidates is None else SequenceToCandidate)(recipe, fields)
     return (VectorToSequence if isinstance(recipe.model, VectorDecoderSpec) else SequenceToSequence)(recipe, fields)

@@ -13,6 +13,7 @@ from unspool.data import Batch
 from unspool.errors import RecipeError
 from unspool.fields import Field, LabelField, LabelsField, NumberField
 from unspool.models import ClassHead, EncoderWithHead, Head, LabelsHead, NumberHead, Told, encoder_with_head
+from unspool.models.reader_assembly import Reading
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
 from unspool.tasks.base import Prediction, cell_of, in_batches, one_output, sizes
 
@@ -77,19 +78,7 @@ class SequenceToVector:
         spec = self.recipe.model
         assert isinstance(spec, EncoderWithHeadSpec)
         return encoder_with_head(
-            sizes(self),
-            self._head,
-            embedding_size=spec.embedding_size,
-            hidden_size=spec.encoder.hidden_size,
-            num_layers=spec.encoder.num_layers,
-            cell=cell_of(spec.encoder.cell),
-            bidirectional=spec.encoder.bidirectional,
-            pooling=spec.pooling,
-            hops=spec.hops,
-            lines=spec.lines,
-            dropout=spec.encoder.dropout,
-            embedding_dropout=spec.embedding_dropout,
-            output_dropout=spec.output_dropout,
+            sizes(self), self._head, hops=spec.hops, output_dropout=spec.output_dropout, **reading_of(spec)
         )
 
     def _head(self, size: int) -> Head:
@@ -173,6 +162,21 @@ class SequenceToVector:
             told = (scores.float().sigmoid() >= head.thresholds).float().cpu()
             return each[0]._replace(text=self.as_text(None, self.answer.decode(told)), n_best=each)
         return each[0]._replace(n_best=each)
+
+
+def reading_of(spec: EncoderWithHeadSpec) -> Reading:
+    """How a recipe has columns read."""
+    return Reading(
+        embedding_size=spec.embedding_size,
+        hidden_size=spec.encoder.hidden_size,
+        num_layers=spec.encoder.num_layers,
+        cell=cell_of(spec.encoder.cell),
+        bidirectional=spec.encoder.bidirectional,
+        pooling=spec.pooling,
+        lines=spec.lines,
+        dropout=spec.encoder.dropout,
+        embedding_dropout=spec.embedding_dropout,
+    )
 
 
 def _answers(batch: Batch, column: str) -> Tensor:
