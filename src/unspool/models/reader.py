@@ -43,6 +43,11 @@ class ColumnReader(nn.Module):
         super().__init__()
         self.output_size = output_size
 
+    @property
+    def token_embedding(self) -> nn.Module | None:
+        """What makes vectors of a sequence's ids; None where there are no ids."""
+        return None
+
     def forward(self, values: Ragged | Tensor) -> Read:
         raise NotImplementedError(f"`{type(self).__name__}` must define `forward`")
 
@@ -58,6 +63,10 @@ class SequenceReader(ColumnReader):
     def __init__(self, encoder: Encoder, pooling: Pooling) -> None:
         super().__init__(pooling.output_size)
         self.encoder, self.pooling = encoder, pooling
+
+    @property
+    def token_embedding(self) -> nn.Module:
+        return self.encoder.embedding
 
     def forward(self, values: Ragged | Tensor) -> Read:
         """(total,) ids -> vector (batch, output_size), weights (total + batch,)"""
@@ -124,6 +133,10 @@ class LinesReader(ColumnReader):
         super().__init__(pooling.output_size)
         self.lines, self.layers, self.pooling = lines, layers, pooling
 
+    @property
+    def token_embedding(self) -> nn.Module:
+        return self.lines.encoder.embedding
+
     def forward(self, values: Ragged | Tensor) -> Read:
         """(total,) ids with an end token between lines -> vector (batch, output_size), weights of lines"""
         assert isinstance(values, Ragged)
@@ -181,6 +194,11 @@ class Reader(nn.Module):
         self.names, self.readers = tuple(columns), nn.ModuleList(columns.values())
         self.output_size = sum(each.output_size for each in columns.values())
 
+    def token_embedding(self, column: str) -> nn.Module | None:
+        """What makes vectors of a column's ids; None where it has none."""
+        found: ColumnReader = self.readers[self.names.index(column)]  # type: ignore[assignment]
+        return found.token_embedding
+
     def forward(self, columns: Columns) -> Read:
         """The vector, and the weights of the first column that has any."""
         found = [reader(columns[name]) for name, reader in zip(self.names, self.readers, strict=True)]
@@ -224,6 +242,9 @@ class HoppingReader(Reader):
         self.asked = nn.Linear(self.output_size, size)
         self.renewed = nn.ModuleList(nn.Linear(width, size) for width in widths)
         self.output_size = 2 * size
+
+    def token_embedding(self, column: str) -> nn.Module | None:
+        return self.steps.encoder.embedding if column == self.story else super().token_embedding(column)
 
     def forward(self, columns: Columns) -> Read:
         values = columns[self.story]

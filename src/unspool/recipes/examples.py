@@ -149,8 +149,12 @@ class TextSpec(Section):
     max_length: Size | None = None
     """The most units that are read of a text, the first ones; how many texts are cut is said. Null: all."""
     vocabulary: str | None = None
-    """Another field whose vocabulary this one shares, learned from both; all but `lines` and `max_length` is then as in
-    that field."""
+    """Another field whose vocabulary this one shares, learned from both; all but `lines`, `max_length` and `vectors` is
+    then as in that field."""
+
+    vectors: str | None = None
+    """Of inputs: a file of word vectors of others that the embedding starts with (text or binary, as GloVe, fastText or
+    word2vec write them), as wide as `model.embedding_size`; null: random ones."""
 
     @model_validator(mode="after")
     def _unit_fits(self) -> TextSpec:
@@ -158,6 +162,8 @@ class TextSpec(Section):
             raise ValueError("must have a `size` where `unit` is bpe, as in `size: 8000`")
         if self.split_punctuation and self.unit != "words":
             raise ValueError(f"must have words as `unit` to have `split_punctuation`, but has {self.unit}")
+        if self.vectors is not None and self.unit == "bpe":
+            raise ValueError("must have words or characters as `unit` to have `vectors`, but has bpe")
         return self
 
 

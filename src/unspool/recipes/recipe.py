@@ -70,6 +70,8 @@ class Recipe(Section):
             for name, spec in specs.items():
                 if isinstance(spec, TextSpec) and spec.vocabulary is not None:
                     self._check_shared(f"{side}.{name}.vocabulary", name, spec.vocabulary)
+                if side == "outputs" and isinstance(spec, TextSpec) and spec.vectors is not None:
+                    raise mistake(f"outputs.{name}.vectors", "must be left out, since only inputs start with vectors")
                 if side == "outputs" and isinstance(spec, TextSpec) and spec.lines:
                     raise mistake(f"outputs.{name}.lines", "must be false, since an output ends with its first line")
                 if side == "outputs" and spec != self.inputs.get(name, spec):

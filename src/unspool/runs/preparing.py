@@ -13,8 +13,9 @@ from torch import nn
 
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
-from unspool.errors import DataError, FieldError
+from unspool.errors import DataError, FieldError, RecipeError
 from unspool.fields import ActField, Field, LabelField, LabelsField, NumberField, TextField
+from unspool.models import Reader
 from unspool.ragged import Ragged
 from unspool.recipes import ActSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
 from unspool.runs.folder import Folder
@@ -121,9 +122,40 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     torch.manual_seed(recipe.seed)
     lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
+    start_with_vectors(model, recipe, fitted)
     budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
     order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
     return Prepared(recipe, tables, encoded, task, model, order)
+
+
+def start_with_vectors(model: nn.Module, recipe: Recipe, fields: Mapping[str, Field]) -> None:
+    """Give the embeddings of inputs the vectors of others that the recipe names.
+
+    Raises:
+        RecipeError: a model that does not say where a column's embedding is.
+        DataError: a file without vectors of the words, or of another width.
+    """
+    for name, spec in recipe.inputs.items():
+        if not isinstance(spec, TextSpec) or spec.vectors is None:
+            continue
+        embedding = _token_embedding(model, name)
+        if not isinstance(embedding, nn.Embedding):
+            raise RecipeError(
+                f"`inputs.{name}.vectors` must be left out for a `{type(model).__name__}`: it has no embedding of that "
+                "column that could start with them"
+            )
+        field = fields[name]
+        assert isinstance(field, TextField)
+        with torch.no_grad():
+            embedding.weight.copy_(data.embed(field, spec.vectors, embedding.embedding_dim))
+
+
+def _token_embedding(model: nn.Module, column: str) -> nn.Module | None:
+    encoder = getattr(model, "encoder", model)
+    reader = getattr(encoder, "reader", None)
+    if isinstance(reader, Reader):
+        return reader.token_embedding(column)
+    return getattr(encoder, "embedding", None)
 
 
 def every_batch(encoded: Encoded, task: Task) -> Iterator[Batch]:

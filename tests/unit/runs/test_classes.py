@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from unspool import Run, cli, recipes, runs
-from unspool.errors import FieldError, RecipeError
+from unspool.errors import DataError, FieldError, RecipeError
 from unspool.models import ClassHead, EncoderWithHead
 from unspool.runs.preparing import prepared
 
@@ -193,3 +193,47 @@ def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return captured.out
 
     return run
+
+
+VECTORS = {"great": 1.0, "dull": -1.0, "warm": 0.5, "unseen": 9.0}
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    """Word vectors of 16 numbers that are all alike."""
+    path = tmp_path / "vectors.txt"
+    path.write_text("".join(f"{word} {' '.join([str(value)] * 16)}\n" for word, value in VECTORS.items()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["inputs.text.lines=true"],
+        ["outputs={class: {kind: text, unit: words}}", "model={kind: decoder, embedding_size: 16}"],
+    ],
+    ids=["words", "lines", "decoder"],
+)
+def test_an_embedding_starts_with_the_vectors_of_others(overrides: list[str], reviews: Path, vectors: Path) -> None:
+    made = prepared(recipe(reviews, f"inputs.text.vectors={vectors}", *overrides))
+    field, reader = made.task.fields["text"], getattr(made.model, "reader", None) or made.model.encoder.reader
+    weight = reader.token_embedding("text").weight
+    for word in ("great", "dull", "warm"):
+        assert weight[field.encode(word)].tolist() == [[VECTORS[word]] * 16]
+    assert not torch.equal(weight[field.encode("kind")], weight[field.encode("poor")])
+
+
+def test_vectors_that_do_not_fit_are_refused_before_training(reviews: Path, vectors: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="16"):
+        prepared(recipe(reviews, f"inputs.text.vectors={vectors}", "model.embedding_size=8"))
+    with pytest.raises(DataError, match=r"none\.txt"):
+        prepared(recipe(reviews, f"inputs.text.vectors={tmp_path / 'none.txt'}"))
+    with pytest.raises(RecipeError, match="must have words or characters as `unit` to have `vectors`, but has bpe"):
+        recipe(reviews, f"inputs.text.vectors={vectors}", "inputs.text.unit=bpe", "inputs.text.size=300")
+
+
+def test_a_run_needs_the_vectors_no_more_once_it_is_trained(reviews: Path, vectors: Path, tmp_path: Path) -> None:
+    run = runs.train(recipe(reviews, f"inputs.text.vectors={vectors}", "train.epochs=1"), tmp_path / "run")
+    vectors.unlink()
+    assert runs.load(run.folder.path).predict(["great"]) == run.predict(["great"])
