@@ -46,7 +46,6 @@ def _versions() -> list[tuple[str, str]]:
 def _processor() -> list[tuple[str, str]]:
     features, capability = cpu_features(), torch.backends.cpu.get_cpu_capability()
     has = ", ".join(f"{name} {'yes' if name in features else 'no'}" for name in FEATURES) if features else "unknown"
-    fast = "fast" if halves.pay_in_torch() else "no faster than float32 here: recipes that ask for it train in float32"
     onednn = "yes" if torch.backends.mkldnn.is_available() else "no: LSTM layers run on a slower path"
     threads, cores = torch.get_num_threads(), available_cores()
     idle = f"; set `train.threads={cores}` to use all cores" if threads < cores else ""
@@ -54,7 +53,7 @@ def _processor() -> list[tuple[str, str]]:
         ("cores", f"{cores}, of which PyTorch uses {threads}{idle}"),
         ("CPU", f"{capability}; {has}"),
         ("oneDNN", onednn),
-        ("bfloat16", fast),
+        ("bfloat16", _bfloat16()),
         ("speed", f"{speed():.0f} GF/s in products of 1024 × 1024 float32 matrices"),
     ]
 
@@ -71,6 +70,14 @@ def _engine() -> list[tuple[str, str]]:
         ("compiler", f"{path}: {_version_of(path)}"),
         ("products", f"under autocast in bfloat16: {_products()}"),
     ]
+
+
+def _bfloat16() -> str:
+    try:
+        fast = halves.pay_in_torch()
+    except EngineError as error:
+        return f"unknown: {error}"
+    return "fast" if fast else "no faster than float32 here: recipes that ask for it train in float32"
 
 
 def _products() -> str:

@@ -511,12 +511,22 @@ def test_autocast_gives_what_the_plain_loop_gives_under_it(
     inputs, state = batch(cell, UNEVEN, torch.float32)
     with torch.autocast("cpu", torch.bfloat16):
         form = native.compiled(cell)
-        assert isinstance(form, str) or form.halves == halves.pay()
+        assert isinstance(form, native.Native), form
+        assert form.halves == halves.pay()
         unforced = unroll(cell, inputs, state)
         with engine.using("reference"):
             plain = unroll(cell, inputs, state)
     difference = (unforced.outputs.values.float() - plain.outputs.values.float()).norm()
     assert difference <= 0.03 * plain.outputs.values.float().norm()
+
+
+def test_a_cell_first_asked_for_under_autocast_is_as_native_outside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "pay", lambda: False)
+    monkeypatch.setattr(forms, "_of_cells_alike", {})
+    cell = made("TwoStages")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert isinstance(native.compiled(cell), native.Native)
+    assert isinstance(native.compiled(cell), native.Native)
 
 
 @pytest.mark.parametrize("name", [*KNOWN, *TAKEN])

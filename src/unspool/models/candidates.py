@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from unspool.errors import ModelError
+from unspool.errors import DataError
 from unspool.layers import Dropout
 from unspool.models.lines import lines_of
+from unspool.models.pooling import log_softmax
 from unspool.models.reader import Columns, LineVectors, Reader
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
@@ -72,13 +73,6 @@ class EncoderWithCandidates(nn.Module):
         return -(1 - smoothing) * chosen.sum() - smoothing * found.mean().sum()
 
 
-def log_softmax(scores: Ragged) -> Ragged:
-    """The logarithm of the softmax over each sequence's steps. scores: (total,) -> (total,)"""
-    rows = scores.layout.on(scores.device, "rows")
-    above = scores.map(lambda values: values - scores.max().detach().index_select(0, rows))
-    return above.map(lambda values: values - above.map(torch.exp).sum().log().index_select(0, rows))
-
-
 def right_places(offered: Ragged, answers: Ragged) -> Tensor:
     """Which of its candidates each example's answer is: the first of those that say the same.
 
@@ -90,7 +84,7 @@ def right_places(offered: Ragged, answers: Ragged) -> Tensor:
         (batch,) places from 0 on.
 
     Raises:
-        ModelError: an answer that is not among its candidates; the message says of which example.
+        DataError: an answer that is not among its candidates; the message says of which example.
 
     Example:
         >>> offered = Ragged(torch.tensor([5, 2, 6, 7, 2, 8]), lengths=[6])  # 5 or 6 7 or 8
@@ -104,9 +98,9 @@ def right_places(offered: Ragged, answers: Ragged) -> Tensor:
         candidates = [next(each) for _ in range(count)]
         place = next((i for i, candidate in enumerate(candidates) if torch.equal(candidate, answer)), None)
         if place is None:
-            raise ModelError(
-                f"`answers` must be among the candidates of their example, but that of example {int(answers.ids[row])} "
-                f"is none of its {count}; each candidate is a line of its own"
+            raise DataError(
+                f"an answer must be one of its candidates, but that of row {int(answers.ids[row])} is none of its "
+                f"{count}; each candidate is a line of its own"
             )
         found.append(place)
     return torch.tensor(found, dtype=torch.int64)

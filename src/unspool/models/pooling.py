@@ -143,5 +143,16 @@ POOLINGS: dict[str, type[Pooling]] = {
 def softmax(scores: Ragged) -> Ragged:
     """The softmax over each sequence's steps. scores: (total,) -> (total,)"""
     rows = scores.layout.on(scores.device, "rows")
-    powers = scores.map(lambda values: (values - scores.max().detach().index_select(0, rows)).exp())
+    powers = _below_the_best(scores).map(torch.exp)
     return powers.map(lambda values: values / powers.sum().index_select(0, rows))
+
+
+def log_softmax(scores: Ragged) -> Ragged:
+    """The logarithm of `softmax`, also where that is zero. scores: (total,) -> (total,)"""
+    rows, below = scores.layout.on(scores.device, "rows"), _below_the_best(scores)
+    return below.map(lambda values: values - below.map(torch.exp).sum().log().index_select(0, rows))
+
+
+def _below_the_best(scores: Ragged) -> Ragged:
+    rows = scores.layout.on(scores.device, "rows")
+    return scores.map(lambda values: values - scores.max().detach().index_select(0, rows))

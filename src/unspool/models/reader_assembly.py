@@ -28,6 +28,7 @@ from unspool.models.reader import (
 from unspool.models.sizes import ColumnSize, LinesOf, OneOf, SequenceOf
 
 LINES = ("encoder", "positions")
+DROPOUT = 0.1
 _Made = TypeVar("_Made")
 
 
@@ -50,7 +51,7 @@ class Reading(TypedDict, total=False):
     pooling: str | Sequence[str]
     lines: str
     dropout: float
-    embedding_dropout: float
+    embedding_dropout: float | None
 
 
 def reader(columns: Mapping[str, ColumnSize], *, hops: int = 0, **how: Unpack[Reading]) -> Reader:
@@ -88,8 +89,8 @@ def _parts(
     bidirectional: bool = True,
     pooling: str | Sequence[str] = "max",
     lines: str = "encoder",
-    dropout: float = 0.1,
-    embedding_dropout: float = 0.1,
+    dropout: float = DROPOUT,
+    embedding_dropout: float | None = None,
 ) -> _Parts:
     names = [pooling] if isinstance(pooling, str) else list(pooling)
     if not names or any(name not in POOLINGS for name in names):
@@ -101,7 +102,8 @@ def _parts(
         return encoder_layers(input_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
 
     has_lines = any(isinstance(what, LinesOf) for what in columns.values())
-    return _Parts(embedding_size, embedding_dropout, names, layers, summed=has_lines and lines == "positions")
+    noise = dropout if embedding_dropout is None else embedding_dropout
+    return _Parts(embedding_size, noise, names, layers, summed=has_lines and lines == "positions")
 
 
 @dataclass

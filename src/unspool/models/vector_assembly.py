@@ -14,7 +14,7 @@ from unspool.models.bridge import Bridge, MeanBridge, NoBridge
 from unspool.models.candidates import EncoderWithCandidates
 from unspool.models.decoder import Decoder, state_layers
 from unspool.models.heads import Head
-from unspool.models.reader_assembly import Reading, reader, reader_beside
+from unspool.models.reader_assembly import DROPOUT, Reading, reader, reader_beside
 from unspool.models.seq2vec import EncoderWithHead
 from unspool.models.sizes import ColumnSize, LinesOf
 from unspool.models.vec2seq import ConditionedDecoder, MeaningBridge, VectorDecoder, VectorEncoder
@@ -26,29 +26,20 @@ def encoder_with_head(
     columns: Mapping[str, ColumnSize],
     head: Head | Callable[[int], Head],
     *,
-    embedding_size: int = 256,
-    hidden_size: int = 256,
-    num_layers: int = 1,
-    cell: Callable[[int, int], Cell] = LSTM,
-    bidirectional: bool = True,
-    pooling: str | Sequence[str] = "max",
     hops: int = 0,
-    lines: str = "encoder",
-    dropout: float = 0.1,
-    embedding_dropout: float | None = None,
     output_dropout: float | None = None,
+    **how: Unpack[Reading],
 ) -> EncoderWithHead:
     """A network from columns to one answer, from sizes and names.
 
     Args:
         columns: what is read, by name: see `reader`.
         head: made with the size of the vector, such as `lambda size: ClassHead(size, 4)`.
-        pooling, hops, lines: see `reader`.
-        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout, output_dropout: as for
-            `encoder_decoder`.
+        hops, how: see `reader`.
+        output_dropout: on the vector that was read; as much as `dropout` if left out.
 
     Raises:
-        ModelError: no pooling, or one of another name; hops without anything to look up.
+        ModelError: as of `reader`.
 
     Example:
         >>> from unspool.models import ClassHead, SequenceOf
@@ -58,20 +49,8 @@ def encoder_with_head(
         >>> model({"text": source}, source.ids).scores.shape
         torch.Size([2, 4])
     """
-    noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
-    read = reader(
-        columns,
-        embedding_size=embedding_size,
-        hidden_size=hidden_size,
-        num_layers=num_layers,
-        cell=cell,
-        bidirectional=bidirectional,
-        pooling=pooling,
-        hops=hops,
-        lines=lines,
-        dropout=dropout,
-        embedding_dropout=noise,
-    )
+    read = reader(columns, hops=hops, **how)
+    last = how.get("dropout", DROPOUT) if output_dropout is None else output_dropout
     return EncoderWithHead(read, head(read.output_size), last)
 
 
@@ -80,7 +59,7 @@ def encoder_with_candidates(
     candidates: tuple[str, LinesOf],
     *,
     hops: int = 0,
-    output_dropout: float = 0.1,
+    output_dropout: float | None = None,
     **how: Unpack[Reading],
 ) -> EncoderWithCandidates:
     """A network from columns to one of the answers that each example offers, from sizes and names.
@@ -89,8 +68,7 @@ def encoder_with_candidates(
         columns: what is read, by name: see `reader`.
         candidates: the column of candidates, a line each, and its size; it shares an embedding with what is read where
             both name the same vocabulary.
-        hops, how: see `reader`.
-        output_dropout: on the vector that was read.
+        hops, how, output_dropout: as of `encoder_with_head`.
 
     Raises:
         ModelError: as of `reader`.
@@ -98,7 +76,7 @@ def encoder_with_candidates(
     Example:
         >>> from unspool.models import LinesOf, SequenceOf
         >>> sizes = {"question": SequenceOf(30, "words")}, ("offered", LinesOf(30, "words"))
-        >>> model = encoder_with_candidates(*sizes, hidden_size=8, embedding_size=8, lines="encoder").eval()
+        >>> model = encoder_with_candidates(*sizes, hidden_size=8, embedding_size=8).eval()
         >>> question = Ragged(torch.tensor([5, 6, 7]), lengths=[3])
         >>> offered = Ragged(torch.tensor([8, 2, 9, 8, 2, 7]), lengths=[6])  # three candidates
         >>> model({"question": question, "offered": offered}, question.ids).lengths
@@ -106,7 +84,8 @@ def encoder_with_candidates(
     """
     column, size = candidates
     read, vectors = reader_beside(columns, column, size, hops=hops, **how)
-    return EncoderWithCandidates(read, column, vectors, output_dropout)
+    last = how.get("dropout", DROPOUT) if output_dropout is None else output_dropout
+    return EncoderWithCandidates(read, column, vectors, last)
 
 
 def vector_decoder(

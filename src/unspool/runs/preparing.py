@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from unspool.models import Reader
 from unspool.ragged import Ragged
 from unspool.recipes import ActSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
 from unspool.runs.folder import Folder
-from unspool.tasks import Task, task_of
+from unspool.tasks import SequenceToCandidate, Task, task_of
 from unspool.training.limits import Cursor
 
 _VALIDATION_TOKENS = 8192
@@ -119,6 +120,10 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     fitted |= fit(recipe, tables["train"], [name for name in recipe.fields if name not in fitted])
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
     task = task_of(recipe, fitted)
+    if isinstance(task, SequenceToCandidate):
+        for part, rows in encoded.items():
+            with _of_part(part, tables[part], task):
+                task.check(every_batch(rows, task))
     torch.manual_seed(recipe.seed)
     lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
@@ -126,6 +131,15 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
     order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
     return Prepared(recipe, tables, encoded, task, model, order)
+
+
+@contextmanager
+def _of_part(part: str, table: Table, task: Task) -> Iterator[None]:
+    """Within, an error says of which part and file it tells."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"`{task.target}` of the {part} part in {table.origin}: {error}") from error
 
 
 def start_with_vectors(model: nn.Module, recipe: Recipe, fields: Mapping[str, Field]) -> None:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from unspool.data import Batch
-from unspool.errors import DataError, ModelError, RecipeError
+from unspool.errors import RecipeError
 from unspool.fields import Field
 from unspool.models import EncoderWithCandidates, LinesOf, encoder_with_candidates
-from unspool.models.candidates import log_softmax, right_places
+from unspool.models.candidates import right_places
+from unspool.models.pooling import log_softmax
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
 from unspool.tasks.base import Prediction, in_batches, one_output, ragged, sizes
 from unspool.tasks.seq2vec import reading_of
@@ -38,14 +39,8 @@ class CandidateObjective:
         return {"tokens": float(batch.batch_size)}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
-        scores = self.model(batch, batch.ids)
-        return {"tokens": self.model.loss(scores, self._right(batch), self.smoothing)}
-
-    def _right(self, batch: Batch) -> Tensor:
-        try:
-            return right_places(ragged(batch, self.model.column), ragged(batch, self.target))
-        except ModelError as error:
-            raise DataError(f"`{self.target}` must be one of the lines of `{self.model.column}`: {error}") from error
+        right = right_places(ragged(batch, self.model.column), ragged(batch, self.target))
+        return {"tokens": self.model.loss(self.model(batch, batch.ids), right, self.smoothing)}
 
 
 class SequenceToCandidate:
@@ -68,6 +63,13 @@ class SequenceToCandidate:
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.sources, self.target)
+
+    def check(self, batches: Iterable[Batch]) -> None:
+        """Raise a `DataError` where a right answer is not on offer."""
+        assert isinstance(self.recipe.model, EncoderWithHeadSpec)
+        assert self.recipe.model.candidates is not None
+        for batch in batches:
+            right_places(ragged(batch, self.recipe.model.candidates), ragged(batch, self.target))
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 from unspool import Ragged, Run, recipes, runs
-from unspool.errors import DataError, ModelError, RecipeError
+from unspool.errors import DataError, RecipeError
 from unspool.models import EncoderWithCandidates, LinesOf, SequenceOf, encoder_with_candidates
-from unspool.models.candidates import log_softmax, right_places
+from unspool.models.candidates import right_places
+from unspool.models.pooling import log_softmax
 
 COLOURS = ["red", "green", "blue", "pale grey", "black", "white", "pink"]
 
@@ -74,11 +76,17 @@ def test_it_answers_with_what_was_offered_and_nothing_else(trained: Run) -> None
     assert [each.text for each in again.predict(asked[::-1])] == [each.text for each in told][::-1]
 
 
-def test_an_answer_that_is_not_offered_ends_training_with_one_message(tmp_path: Path) -> None:
+def test_an_answer_that_is_not_offered_ends_before_training_with_one_message(tmp_path: Path) -> None:
     path = write(tmp_path / "colours.jsonl", 40)
     path.write_text(path.read_text() + json.dumps({"text": "it is", "offered": "red\nblue", "colour": "green"}) + "\n")
-    with pytest.raises(DataError, match=r"`colour` must be one of the lines of `offered`: .* is none of its 2; each"):
-        runs.train(recipe(path, "data.split.valid=0.1", "data.split.test=0", "train.epochs=4"), tmp_path / "run")
+    with pytest.raises(DataError) as error:
+        runs.train(recipe(path, "data.split.valid=0.1", "data.split.test=0"), tmp_path / "run")
+    assert re.fullmatch(
+        r"`colour` of the (train|valid) part in `.*colours.jsonl`: an answer must be one of its candidates, but that "
+        r"of row \d+ is none of its 2; each candidate is a line of its own",
+        str(error.value),
+    )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -145,11 +153,11 @@ def test_the_loss_is_the_cross_entropy_of_each_example(model: EncoderWithCandida
 def test_right_places_name_the_example_whose_answer_is_not_offered() -> None:
     offered = Ragged(torch.tensor([5, 2, 6, 5]), lengths=[3, 1], ids=[40, 41])
     assert right_places(offered, Ragged(torch.tensor([6, 5]), lengths=[1, 1], ids=[40, 41])).tolist() == [1, 0]
-    with pytest.raises(ModelError, match="that of example 41 is none of its 1"):
+    with pytest.raises(DataError, match="that of row 41 is none of its 1"):
         right_places(offered, Ragged(torch.tensor([6, 6]), lengths=[1, 1], ids=[40, 41]))
 
 
-def test_gradients_reach_every_weight(model: EncoderWithCandidates, request: pytest.FixtureRequest) -> None:
+def test_gradients_reach_every_weight(model: EncoderWithCandidates) -> None:
     given = columns([[3, 4], [7]], [[5, 2, 6, 7], [8, 2, 9]])
     model.loss(model(given, torch.arange(2)), torch.tensor([0, 1])).backward()
     assert [name for name, each in model.named_parameters() if each.grad is None or not each.grad.any()] == []

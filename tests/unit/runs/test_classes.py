@@ -11,7 +11,7 @@ import torch
 from unspool import Run, cli, recipes, runs
 from unspool.errors import DataError, FieldError, RecipeError
 from unspool.models import ClassHead, EncoderWithHead
-from unspool.runs.preparing import prepared
+from unspool.runs.preparing import _token_embedding, prepared
 
 GOOD, BAD = ["fine", "great", "warm", "kind"], ["poor", "dull", "cold", "mean"]
 
@@ -212,13 +212,14 @@ def vectors(tmp_path: Path) -> Path:
         [],
         ["inputs.text.lines=true"],
         ["outputs={class: {kind: text, unit: words}}", "model={kind: decoder, embedding_size: 16}"],
+        ["outputs={class: {kind: text, unit: words}}", "model={kind: encoder-decoder, embedding_size: 16}"],
+        ["outputs={class: {kind: text, unit: words}}", "model={kind: plain, embedding_size: 16}"],
     ],
-    ids=["words", "lines", "decoder"],
+    ids=["words", "lines", "decoder", "encoder-decoder", "plain"],
 )
 def test_an_embedding_starts_with_the_vectors_of_others(overrides: list[str], reviews: Path, vectors: Path) -> None:
     made = prepared(recipe(reviews, f"inputs.text.vectors={vectors}", *overrides))
-    field, reader = made.task.fields["text"], getattr(made.model, "reader", None) or made.model.encoder.reader
-    weight = reader.token_embedding("text").weight
+    field, weight = made.task.fields["text"], _token_embedding(made.model, "text").weight
     for word in ("great", "dull", "warm"):
         assert weight[field.encode(word)].tolist() == [[VECTORS[word]] * 16]
     assert not torch.equal(weight[field.encode("kind")], weight[field.encode("poor")])

@@ -90,7 +90,10 @@ def _in_halves(cell: GatedCell) -> bool:
 def _compiled(cell: GatedCell, in_halves: bool) -> Native | str:
     try:
         find_compiler()  # before what takes longer
-        graph = trace(cell)
+        with torch.autocast(
+            "cpu", enabled=False
+        ):  # a form computes in numbers of its own, wherever it is first asked for
+            graph = trace(cell)
         shapes = {name: tuple(tensor.shape) for name, tensor in (*cell.named_parameters(), *cell.named_buffers())}
         shapes |= {WEIGHT_HIDDEN: (graph.hidden_gates, graph.widths[0]), BIAS_HIDDEN: (graph.hidden_gates,)}
         made = program(graph, shapes)

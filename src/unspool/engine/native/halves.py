@@ -24,15 +24,17 @@ def _told(feature: str) -> bool:
         return False
 
 
-@functools.cache
 def gain() -> float:
     """How many times as fast as products of floats they are here; 0 where there are none, or nothing compiles.
 
-    Measured, in a millisecond, since having the instruction does not tell: on an AMD Zen 4 they are 1.9 times as fast,
-    on an Intel Emerald Rapids half as fast.
+    Measured, once a process, since having the instruction does not tell: on an Intel Emerald Rapids they are half as
+    fast (`unspool doctor` says how it is here).
     """
-    if not there():
-        return 0.0
+    return _measured() if there() else 0.0
+
+
+@functools.cache
+def _measured() -> float:
     try:
         library = compiler.load((Path(__file__).parent / "halves.cpp").read_text(), "float", halves=True)
     except compiler.NoCompiler:

@@ -59,7 +59,7 @@ INLINE const Operand* operands_of(const T* x, int64_t, Operand*) { return x; }
 INLINE constexpr int64_t deep(int64_t K) { return (K + DEEP - 1) / DEEP; }
 
 #ifndef AHEAD
-#define AHEAD 8
+#define AHEAD 8  // lines of a far panel between what is fetched and what is multiplied; 0 to fetch nothing ahead
 #endif
 constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keeps from one tile to the next
 
@@ -94,19 +94,15 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
 // Rows of the tile by the vectors of a panel, so that the sums and a panel's line fill the registers.
 constexpr int tile_rows(int C) { return C == 4 ? 6 : C == 3 ? 8 : 12 / C; }
 
-template <int M, int C, bool ADD, class A>
+template <int M, int C, bool ADD, bool FAR = false, class A>
 __attribute__((noinline)) void tile_of(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  tile<M, C, ADD, false>(sums, stride, a, panel, K);
-}
-template <int M, int C, bool ADD, class A>
-__attribute__((noinline)) void tile_of_far(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  tile<M, C, ADD, true>(sums, stride, a, panel, K);
+  tile<M, C, ADD, FAR>(sums, stride, a, panel, K);
 }
 
 template <int C, bool ADD, class A>
 INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
   if (AHEAD && rows == tile_rows(C) && K * C * BYTES > NEAR)
-    return tile_of_far<tile_rows(C), C, ADD>(sums, stride, a, panel, K);
+    return tile_of<tile_rows(C), C, ADD, true>(sums, stride, a, panel, K);
   switch (rows) {
     case 1: return tile_of<1, C, ADD>(sums, stride, a, panel, K);
     case 2: return tile_of<2, C, ADD>(sums, stride, a, panel, K);
