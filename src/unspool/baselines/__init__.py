@@ -8,7 +8,7 @@ from unspool.baselines.lead import lead as lead
 from unspool.baselines.majority import majority as majority
 from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.nearest_act import nearest_act as nearest_act
-from unspool.baselines.nearest_concept import nearest_concept as nearest_concept
+from unspool.baselines.nearest_within import nearest_within as nearest_within
 from unspool.baselines.tfidf import tfidf as tfidf
 from unspool.baselines.tfidf_labels import tfidf_labels as tfidf_labels
 
@@ -19,7 +19,7 @@ BASELINES: dict[str, Baseline] = {
     "nearest": nearest,
     "lead": lead,
     "nearest_act": nearest_act,
-    "nearest_concept": nearest_concept,
+    "nearest_within": nearest_within,
 }
 """Every baseline that answers questions, by its name."""
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.baselines import BASELINES, lead, majority, nearest, nearest_act, nearest_concept, tfidf, tfidf_labels
+from unspool.baselines import BASELINES, lead, majority, nearest, nearest_act, nearest_within, tfidf, tfidf_labels
 from unspool.baselines.lead import chosen, first_sentence, first_words
 from unspool.errors import DataError
 from unspool.metrics import rouge_l
@@ -23,7 +23,7 @@ MANY = [f"{question} {suffix}" for question in [*QUESTIONS, *ASKED] for suffix i
 
 
 def test_the_register_names_every_baseline() -> None:
-    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_concept]
+    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_within]
     assert {function.__name__: function for function in known} == BASELINES
 
 

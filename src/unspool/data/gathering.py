@@ -1,0 +1,92 @@
+"""What the training part knows of the same thing, as a text beside each row."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from unspool.data.tables import Stream, Table, store
+from unspool.errors import DataError
+
+_ROWS = 4096  # made at a time
+
+
+def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str) -> dict[str, Table]:
+    """Tables with a column more: what a row asks for, and what other rows of the training part say of the same thing.
+
+        into="known", same="emoji", by="language", of="name":
+
+            emoji  language  name        known
+            🐙     en        octopus     en⏎es pulpo⏎it polpo
+            🐙     es        pulpo       es⏎en octopus⏎it polpo
+            🐙     it        polpo       it⏎en octopus⏎es pulpo
+            🐙     fr        pieuvre     fr⏎en octopus⏎es pulpo⏎it polpo        (of the test part)
+
+    The first line is the row's own `by`. Of rows with the same `by` none is told, so that no row tells its own `of`.
+    The other lines stand in the order of `by`. Nothing of the other parts is ever told: what is held out is held out of
+    the inputs, too.
+
+    Args:
+        tables: by part, with one called "train". What its rows say is held in memory.
+        into: the name of the new column.
+        same: the column whose value makes rows tell of one thing.
+        by: the column that says which of several things is told of it, texts of one line.
+        of: the column that holds what is told, texts; a line break in one becomes a blank.
+
+    Raises:
+        DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts.
+
+    Example:
+        >>> rows = [("🐙", "en", "octopus"), ("🐙", "es", "pulpo"), ("🐄", "en", "cow")]
+        >>> table = Table.from_rows([dict(zip(("emoji", "language", "name"), row, strict=True)) for row in rows])
+        >>> tables = gathered({"train": table}, into="known", same="emoji", by="language", of="name")
+        >>> [row["known"] for row in tables["train"]]
+        ['en\\nes pulpo', 'es\\nen octopus', 'en']
+    """
+    for table in tables.values():
+        table.check_columns([same, by, of])
+        if into in table.columns:
+            raise DataError(
+                f"`into` must be the name of a new column, but {table.origin} has a column `{into}` already"
+            )
+    known: dict[Any, list[tuple[str, str]]] = defaultdict(list)
+    for thing, *told in _told(tables["train"], same, by, of):
+        known[thing].append((told[0], told[1]))
+    for each in known.values():
+        each.sort(key=lambda told: told[0])
+    learned = tables["train"].key
+    return {part: _with_known(table, known, (into, same, by, of), learned) for part, table in tables.items()}
+
+
+def _with_known(
+    table: Table, known: Mapping[Any, list[tuple[str, str]]], names: tuple[str, str, str, str], learned: str
+) -> Table:
+    into, same, by, of = names
+    schema = pa.schema([*table.schema.remove_metadata(), (into, pa.string())])
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for row, (thing, asked, _) in zip(table, _told(table, same, by, of), strict=True):
+            others = [f"{which} {text}" for which, text in known.get(thing, ()) if which != asked]
+            yield {**row, into: "\n".join([asked, *others])}
+
+    def batches() -> Iterator[Any]:
+        left = rows()
+        while piece := list(islice(left, _ROWS)):
+            yield pa.RecordBatch.from_pylist(piece, schema)
+
+    return store(Stream(["gathered", table.key, learned, *names], batches, table.origin))
+
+
+def _told(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:
+    columns = (table.column(name) for name in (same, by, of))
+    for number, (thing, which, text) in enumerate(zip(*columns, strict=True)):
+        for name, value in ((by, which), (of, text)):
+            if not isinstance(value, str):
+                raise DataError(
+                    f"row {number} of `{name}` in {table.origin} must be a text to be gathered, but is {value!r}"
+                )
+        yield thing, " ".join(which.split()), " ".join(text.split())

@@ -1,0 +1,96 @@
+"""What the training part knows of the same thing."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unspool.data import Table, load
+from unspool.data.gathering import gathered
+from unspool.errors import DataError
+
+NAMES = {"into": "known", "same": "thing", "by": "language", "of": "name"}
+
+
+def table(rows: str) -> Table:
+    columns = ("thing", "language", "name")
+    return Table.from_rows([dict(zip(columns, row.split(" ", 2), strict=True)) for row in rows.split("\n")])
+
+
+TRAIN = table("a fr un\na de ein\na en one\nb de zwei\na de eins\nb en two of  them")
+TEST = table("b fr deux\na it uno\nc en three\nb it due")
+
+
+def test_a_row_asks_in_its_first_line_and_then_tells_what_others_say_of_the_same() -> None:
+    tables = gathered({"train": TRAIN, "test": TEST}, **NAMES)
+    assert list(tables["train"].column("known")) == [
+        "fr\nde ein\nde eins\nen one",
+        "de\nen one\nfr un",  # what else it is called in German would tell too much
+        "en\nde ein\nde eins\nfr un",
+        "de\nen two of them",
+        "de\nen one\nfr un",
+        "en\nde zwei",
+    ]
+    assert list(tables["test"].column("known")) == [
+        "fr\nde zwei\nen two of them",
+        "it\nde ein\nde eins\nen one\nfr un",
+        "en",
+        "it\nde zwei\nen two of them",  # and not what it is called in French, which is held out, too
+    ]
+    for part, before in (("train", TRAIN), ("test", TEST)):
+        assert [{name: row[name] for name in before.columns} for row in tables[part]] == list(before)
+
+
+def test_no_row_depends_on_the_order_or_on_the_other_parts() -> None:
+    known = {tuple(row.values())[:3]: row["known"] for row in gathered({"train": TRAIN}, **NAMES)["train"]}
+    turned = Table.from_rows(list(TRAIN)[::-1])
+    again = gathered({"train": turned, "test": TEST}, **NAMES)["train"]
+    for row in again:
+        first, *others = row["known"].split("\n")
+        expected, *those = known[tuple(row.values())[:3]].split("\n")
+        assert (first, sorted(others)) == (expected, sorted(those))
+
+
+def test_a_recipe_s_table_changes_with_its_arguments_and_with_the_training_part(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("thing\tlanguage\tname\n" + "".join(f"t{i}\tl{j}\tn{i}{j}\n" for i in range(9) for j in range(5)))
+    given: dict[str, Any] = {"path": path, "split": {"by": "name", "valid": 0.1, "test": 0.2}}
+    keys = {
+        load(**given, gather=gather)["test"].key
+        for gather in (NAMES, NAMES | {"into": "other"}, NAMES | {"same": "language", "by": "thing"}, None)
+    }
+    assert len(keys) == 4
+    cut = load(**given, gather=NAMES)
+    held_out = {row["name"] for row in itertools.chain(cut["valid"], cut["test"])}
+    told = [
+        line.split(" ")[1] for part in cut.values() for known in part.column("known") for line in known.split("\n")[1:]
+    ]
+    assert told
+    assert not held_out & set(told)
+
+
+MISTAKES: dict[str, tuple[dict[str, str], str]] = {
+    "no column": (
+        {"same": "thin"},
+        "`thin` is no column of memory; there are thing, language, name (nearest: `thing`)",
+    ),
+    "taken": ({"into": "name"}, "`into` must be the name of a new column, but memory has a column `name` already"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_what_can_not_be_gathered_is_named(case: str) -> None:
+    change, message = MISTAKES[case]
+    with pytest.raises(DataError) as error:
+        gathered({"train": TRAIN}, **NAMES | change)
+    assert str(error.value) == message
+
+
+def test_what_is_no_text_is_named_with_its_row() -> None:
+    numbers = Table.from_rows(
+        [{"thing": "a", "language": "en", "name": "one"}, {"thing": "a", "language": None, "name": "x"}]
+    )
+    with pytest.raises(DataError) as error:
+        gathered({"train": numbers}, **NAMES)
+    assert str(error.value) == "row 1 of `language` in memory must be a text to be gathered, but is None"
