@@ -12,6 +12,7 @@ from unspool import (
     Bidirectional,
     Dropout,
     Layers,
+    Padded,
     Ragged,
     Residual,
     Stack,
@@ -20,9 +21,12 @@ from unspool import (
     Zoneout,
     cells,
     engine,
+    randomness,
 )
 from unspool.cells import Cell, GatedCell
 from unspool.engine.choice import ENGINES
+from unspool.layers.augmentation import Jitter, Masking
+from unspool.layers.convolution import StepConvolution, StepNorm, convolutions
 
 WIDTH = 3
 
@@ -49,6 +53,31 @@ COMBINATORS: dict[str, Callable[[Callable[[], GatedCell]], Cell]] = {
     "Zoneout": lambda make: Zoneout(make(), 0.3),
 }
 
+
+class Looking(nn.Module):
+    """A layer of pictures, fed steps of WIDTH features: one row of pixels for each way to turn them round."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
+        turned = [inputs.values.roll(turn, -1) for turn in range(WIDTH)]
+        return self.layer(inputs.with_values(torch.stack(turned, -2).unsqueeze(-3)))
+
+
+class Drawing(nn.Module):
+    """A layer that draws random numbers, with what to draw them from."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
+        with randomness.using(seed=5, step=2):
+            return self.layer(inputs)
+
+
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "Bidirectional": lambda: Bidirectional(cells.LSTM(WIDTH, 2), cells.GRU(WIDTH, 4)),
     "Layers": lambda: Layers(
@@ -56,6 +85,11 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     ),
     "TimeConvolution": lambda: TimeConvolution(WIDTH, 4, 5, stride=2),
     "TimePooling": lambda: TimePooling(2, reduction="mean"),
+    "StepConvolution": lambda: Looking(StepConvolution(1, 2, time=3, stride=2, time_stride=2)),
+    "StepNorm": lambda: Looking(StepNorm(1, groups=1)),
+    "StepFeatures": lambda: Drawing(Looking(convolutions((1, 3, 3), [2, 4], time=[1, 3], dropout=0.3, pool="grid"))),
+    "Jitter": lambda: Drawing(Looking(Jitter(shift=1, flip=True, scale=0.2))),
+    "Masking": lambda: Drawing(Masking(times=1, time_width=1, bands=1, band_width=2)),
 }
 
 

@@ -1,5 +1,12 @@
 """Layers: cells of cells, and what runs over whole sequences."""
 
+from unspool.layers.augmentation import Jitter as Jitter
+from unspool.layers.augmentation import Masking as Masking
+from unspool.layers.convolution import StepConvolution as StepConvolution
+from unspool.layers.convolution import StepFeatures as StepFeatures
+from unspool.layers.convolution import StepNorm as StepNorm
+from unspool.layers.convolution import convolutions as convolutions
+from unspool.layers.convolution import regions as regions
 from unspool.layers.directions import Bidirectional as Bidirectional
 from unspool.layers.directions import BothStates as BothStates
 from unspool.layers.directions import Layers as Layers
