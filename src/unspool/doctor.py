@@ -19,8 +19,15 @@ from unspool.engine.native import compiler, halves
 from unspool.errors import EngineError
 
 REQUIRED = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "safetensors", "sacrebleu", "rapidfuzz")
-EXTRAS = {"plots": ("matplotlib", "curves and attention maps"), "hub": ("datasets", "data of the Hugging Face hub")}
-"""By the name of an extra: the module it brings, and what for."""
+EXTRAS = {
+    "plots": ("matplotlib", "matplotlib", "curves and attention maps"),
+    "audio": ("soundfile", "soundfile", "sounds"),
+    "images": ("PIL", "pillow", "pictures"),
+    "video": ("av", "av", "clips"),
+    "music": ("mido", "mido", "MIDI files"),
+    "hub": ("datasets", "datasets", "data of the Hugging Face hub"),
+}
+"""By the name of an extra: the module it brings, the package that has it, and what for."""
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 """What makes matrix products fast, by the names Linux gives them."""
@@ -107,9 +114,9 @@ def _accelerator() -> list[tuple[str, str]]:
 
 def _extras() -> list[tuple[str, str]]:
     rows = []
-    for extra, (module, purpose) in EXTRAS.items():
-        missing = f"{module} is missing ({purpose}): pip install 'unspool[{extra}]'"
-        rows.append((extra, f"{module} {version(module)}" if importlib.util.find_spec(module) else missing))
+    for extra, (module, package, purpose) in EXTRAS.items():
+        missing = f"{package} is missing ({purpose}): pip install 'unspool[{extra}]'"
+        rows.append((extra, f"{package} {version(package)}" if importlib.util.find_spec(module) else missing))
     return rows
 
 

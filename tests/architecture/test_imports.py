@@ -10,7 +10,8 @@ SOURCE = Path(__file__).parents[2] / "src" / "unspool"
 # From the ground up: a room imports from its own line and from lines above it in this list.
 FLOORS = [
     {"errors", "layout", "nearest"},
-    {"cache"},
+    {"cache", "idx"},
+    {"arrays"},
     {"acts"},
     {"lengths"},
     {"padded"},

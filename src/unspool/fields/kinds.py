@@ -6,14 +6,37 @@ from typing import Any
 
 from unspool.errors import FieldError
 from unspool.fields.act import ActField
+from unspool.fields.audio import AudioField
 from unspool.fields.base import Field
+from unspool.fields.chords import ChordsField
+from unspool.fields.image import ImageField
 from unspool.fields.label import LabelField
 from unspool.fields.labels import LabelsField
+from unspool.fields.notes import NotesField
 from unspool.fields.number import NumberField
+from unspool.fields.rows import RowsField
+from unspool.fields.series import SeriesField
+from unspool.fields.strokes import StrokesField
 from unspool.fields.text import TextField
+from unspool.fields.video import VideoField
 
 KINDS: dict[str, type[Field]] = {
-    field.kind: field for field in (TextField, LabelField, LabelsField, NumberField, ActField)
+    field.kind: field
+    for field in (
+        TextField,
+        LabelField,
+        LabelsField,
+        NumberField,
+        ActField,
+        AudioField,
+        SeriesField,
+        ImageField,
+        RowsField,
+        VideoField,
+        NotesField,
+        ChordsField,
+        StrokesField,
+    )
 }
 
 
