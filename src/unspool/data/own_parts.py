@@ -1,0 +1,121 @@
+"""Parts of files that hold parts of their own, and of folders whose files are rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from unspool.data import chorales, strokes
+from unspool.data.files import FILE, Pattern, from_path
+from unspool.data.parts import PARTS, part_streams
+from unspool.data.selection import theirs
+from unspool.data.sources import Columns, joined, rows_stream
+from unspool.data.stored import stored
+from unspool.data.tables import Stream
+from unspool.errors import DataError
+from unspool.nearest import choices
+
+Parts = Mapping[str, str | Sequence[str] | None] | None
+
+_PART = "part"
+_HELD: dict[str, Callable[[Path], list[str]]] = {"strokes": strokes.parts_of, "chorales": chorales.parts_of}
+"""Formats of which a file has a column `part`, and which parts are in it."""
+_NAME_FILES = ("files", "sphinx")
+
+
+def streams_of(
+    path: Path, parts: Parts, *, format: str | None, columns: Columns, header: bool | None
+) -> dict[str, Stream]:
+    """What each part is read from, as of `part_streams`, for every format.
+
+    * "files": each part has patterns with names in them; or `path` is such a pattern, and all is "train". The column
+      `file` is as seen from `folder_of(path)`, so that a cut by it is the same wherever the files are.
+    * "strokes" and "chorales": a file alone has the parts that it holds; where `parts` name files, a part has the rows
+      of its files that are of this part.
+    """
+    if format == "files":
+        return _of_files(path, parts, columns)
+    if format not in _HELD:
+        return part_streams(path, parts, format=format, columns=columns, header=header)
+    streams = part_streams(path, parts, format=format, columns=_with_part(columns), header=header)
+    if not any(parts.values() if parts else ()):
+        streams = dict.fromkeys(_HELD[format](path), stored(streams["train"]))
+    return {part: _of_part(stream, part, _PART in theirs(columns)) for part, stream in streams.items()}
+
+
+def folder_of(path: Path, format: str | None) -> Path:
+    """The folder that names of files are seen from."""
+    if path.is_dir():
+        return path
+    return from_path(path)[0] if format == "files" else path.parent
+
+
+def naming_files(format: str | None, columns: Columns) -> list[str]:
+    """The columns, as we call them, that name files by what their format is."""
+    if format not in _NAME_FILES:
+        return []
+    return [ours for ours, name in (theirs(columns) or {FILE: FILE}).items() if name == FILE]
+
+
+def _with_part(columns: Columns) -> Columns:
+    if isinstance(columns, Mapping):
+        return {_PART: _PART, **columns}
+    return list(dict.fromkeys([*columns, _PART])) if columns is not None else None
+
+
+def _of_part(stream: Stream, part: str, kept: bool) -> Stream:
+    """The rows of a part, without the column that says so unless it is asked for."""
+
+    def batches() -> Iterator[Any]:
+        found = False
+        for batch in stream.batches():
+            rows = batch.filter(pc.equal(batch.column(_PART), part))
+            found = found or len(rows) > 0
+            if len(rows):
+                yield rows if kept else rows.drop_columns([_PART])
+        if not found:
+            raise DataError(f"`{part}` must have a row in {stream.origin}, but has none there")
+
+    return Stream([stream.identity, _PART, part, kept], batches, stream.origin)
+
+
+def _of_files(path: Path, parts: Parts, columns: Columns) -> dict[str, Stream]:
+    named = {part: patterns for part, patterns in (parts or {}).items() if patterns is not None}
+    if not named:
+        folder, pattern = from_path(path)
+        return {"train": _files(folder, pattern, "path", columns)}
+    if unknown := [part for part in named if part not in PARTS]:
+        raise DataError(f"`{unknown[0]}` is no part; {choices(unknown[0], PARTS)}")
+    if "train" not in named:
+        raise DataError(f"`parts` must name the files of `train`, but names only {', '.join(named)}")
+    if not path.is_dir():
+        raise DataError(f"`path` must be a folder where `parts` names its files, but `{path}` is not")
+    found = {}
+    for part in (part for part in PARTS if part in named):
+        patterns = named[part]
+        several = [patterns] if isinstance(patterns, str) else patterns
+        found[part] = joined([_files(path, pattern, f"parts.{part}", columns) for pattern in several])
+    return found
+
+
+def _files(folder: Path, text: str, subject: str, columns: Columns) -> Stream:
+    pattern = Pattern(text)
+    taken = theirs(columns) or {name: name for name in pattern.columns}
+    for name in taken.values():
+        if name not in pattern.columns:
+            raise DataError(f'`{name}` is no column of "{text}"; {choices(name, pattern.columns)}')
+    rows = list(pattern.rows(folder))
+    if not rows:
+        raise pattern.nothing(folder, subject)
+    places = [pattern.columns.index(name) for name in taken.values()]
+    names = hashlib.sha256("\n".join(row[0] for row in rows).encode(errors="surrogateescape")).hexdigest()
+    return rows_stream(
+        ["files", text, taken, names],
+        lambda: ([row[place] for place in places] for row in rows),
+        list(taken),
+        f"`{folder / text}`",
+    )
