@@ -11,7 +11,9 @@ from unspool.metrics.confidence import Interval as Interval
 from unspool.metrics.confidence import confidence as confidence
 from unspool.metrics.diversity import distinct_1 as distinct_1
 from unspool.metrics.diversity import distinct_2 as distinct_2
+from unspool.metrics.edits import character_error_rate as character_error_rate
 from unspool.metrics.edits import exact_match as exact_match
+from unspool.metrics.edits import spoken_word_error_rate as spoken_word_error_rate
 from unspool.metrics.edits import token_error_rate as token_error_rate
 from unspool.metrics.edits import word_error_rate as word_error_rate
 from unspool.metrics.likelihood import perplexity as perplexity
@@ -40,6 +42,8 @@ METRICS: dict[str, Metric] = {
     "rouge_l": rouge_l,
     "wer": word_error_rate,
     "per": token_error_rate,
+    "spoken_wer": spoken_word_error_rate,
+    "cer": character_error_rate,
     "accuracy": exact_match,
     "macro_f1": macro_f1,
     "macro_f1_labels": macro_f1_labels,

@@ -84,6 +84,34 @@ def token_error_rate(hypotheses: Sequence[str], references: Sequence[Sequence[st
     return Score(share(edits, tokens), "per", "lower", details, f"{references_in_words(references)}|unit:token")
 
 
+def spoken_word_error_rate(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """The word error rate of speech: `token_error_rate` where tokens are words, by its usual meaning.
+
+    Example:
+        >>> print(spoken_word_error_rate(["go too far"], [["go two far"]]))
+        spoken_wer 33.33 (lower is better; nrefs:1|unit:word)
+    """
+    found = token_error_rate(hypotheses, references)
+    return found._replace(name="spoken_wer", signature=found.signature.replace("unit:token", "unit:word"))
+
+
+def character_error_rate(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """Edits of characters to the nearest reference for 100 of its characters, blanks among them.
+
+    Example:
+        >>> print(character_error_rate(["go too"], [["go two"]]))
+        cer 16.67 (lower is better; nrefs:1|unit:character)
+    """
+    check(hypotheses, references)
+    apart = [" ".join(_spelled(each)) for each in hypotheses]
+    found = token_error_rate(apart, [[" ".join(_spelled(each)) for each in known] for known in references])
+    return found._replace(name="cer", signature=found.signature.replace("unit:token", "unit:character"))
+
+
+def _spelled(text: str) -> list[str]:
+    return ["␣" if character == " " else character for character in " ".join(text.split())]
+
+
 def sequence_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
     """For each sequence: whether it is wrong, and 1."""
     check(hypotheses, references)

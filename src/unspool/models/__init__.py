@@ -1,5 +1,6 @@
-"""Whole networks: encoder–decoders, the plain network beside them, encoders with a head, decoders of a vector."""
+"""Whole networks: encoder–decoders, those without a decoder beside them, encoders with a head, decoders of a vector."""
 
+from unspool.models.assembly import ctc_network as ctc_network
 from unspool.models.assembly import encoder_decoder as encoder_decoder
 from unspool.models.assembly import plain_network as plain_network
 from unspool.models.bridge import Bridge as Bridge
@@ -8,17 +9,24 @@ from unspool.models.bridge import LearnedBridge as LearnedBridge
 from unspool.models.bridge import MeanBridge as MeanBridge
 from unspool.models.bridge import NoBridge as NoBridge
 from unspool.models.candidates import EncoderWithCandidates as EncoderWithCandidates
+from unspool.models.ctc import CTCNetwork as CTCNetwork
+from unspool.models.ctc import ctc_loss as ctc_loss
+from unspool.models.ctc import unreachable as unreachable
 from unspool.models.decoder import Attended as Attended
 from unspool.models.decoder import Decoded as Decoded
 from unspool.models.decoder import Decoder as Decoder
 from unspool.models.decoder import DeepDecoder as DeepDecoder
 from unspool.models.decoder import FeedingDecoder as FeedingDecoder
+from unspool.models.emissions import BernoulliEmission as BernoulliEmission
+from unspool.models.emissions import Emission as Emission
+from unspool.models.emissions import MixtureEmission as MixtureEmission
 from unspool.models.encoder import Encoded as Encoded
 from unspool.models.encoder import Encoder as Encoder
 from unspool.models.heads import ClassHead as ClassHead
 from unspool.models.heads import Head as Head
 from unspool.models.heads import LabelsHead as LabelsHead
 from unspool.models.heads import NumberHead as NumberHead
+from unspool.models.joint import JointNetwork as JointNetwork
 from unspool.models.objective import Objective as Objective
 from unspool.models.plain import PlainNetwork as PlainNetwork
 from unspool.models.pointer import PointerGenerator as PointerGenerator
@@ -37,9 +45,11 @@ from unspool.models.reader import HoppingReader as HoppingReader
 from unspool.models.reader import LabelReader as LabelReader
 from unspool.models.reader import LinesReader as LinesReader
 from unspool.models.reader import LineVectors as LineVectors
+from unspool.models.reader import PictureReader as PictureReader
 from unspool.models.reader import Read as Read
 from unspool.models.reader import Reader as Reader
 from unspool.models.reader import SequenceReader as SequenceReader
+from unspool.models.reader import StepsReader as StepsReader
 from unspool.models.reader import StepVectors as StepVectors
 from unspool.models.reader_assembly import reader as reader
 from unspool.models.seq2seq import EncoderDecoder as EncoderDecoder
@@ -49,7 +59,14 @@ from unspool.models.sizes import ColumnSize as ColumnSize
 from unspool.models.sizes import FeaturesOf as FeaturesOf
 from unspool.models.sizes import LinesOf as LinesOf
 from unspool.models.sizes import OneOf as OneOf
+from unspool.models.sizes import PictureOf as PictureOf
 from unspool.models.sizes import SequenceOf as SequenceOf
+from unspool.models.sizes import StepsOf as StepsOf
+from unspool.models.steps import Augment as Augment
+from unspool.models.steps import Front as Front
+from unspool.models.steps import RegionEncoder as RegionEncoder
+from unspool.models.steps import StepEncoder as StepEncoder
+from unspool.models.steps import StepFront as StepFront
 from unspool.models.vec2seq import ConditionedDecoder as ConditionedDecoder
 from unspool.models.vec2seq import VectorDecoder as VectorDecoder
 from unspool.models.vec2seq import VectorEncoder as VectorEncoder

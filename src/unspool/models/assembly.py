@@ -12,11 +12,15 @@ from unspool.errors import ModelError
 from unspool.layers import Bidirectional, Dropout, Layers, Residual, Stack
 from unspool.layers.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, MultiHeadAttention
 from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
+from unspool.models.ctc import CTCNetwork
 from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, state_layers
 from unspool.models.encoder import Encoded, Encoder, memory_size
+from unspool.models.joint import JointNetwork
 from unspool.models.plain import PlainNetwork
 from unspool.models.pointer import PointerGenerator
 from unspool.models.seq2seq import EncoderDecoder
+from unspool.models.sizes import PictureOf, StepsOf
+from unspool.models.steps import Front, RegionEncoder, StepEncoder, StepFront
 from unspool.ragged import Ragged
 from unspool.randomness import using
 
@@ -31,7 +35,7 @@ BRIDGES = ("last", "mean", "learned")
 
 
 def encoder_decoder(
-    source_size: int,
+    source_size: int | StepsOf | PictureOf,
     target_size: int,
     *,
     embedding_size: int = 256,
@@ -54,11 +58,15 @@ def encoder_decoder(
     tied_embeddings: bool = False,
     shared_embeddings: bool = False,
     copying: bool = False,
+    front: Front | None = None,
+    ctc: float = 0.0,
 ) -> EncoderDecoder:
     """An encoder–decoder from sizes and names.
 
     Args:
-        source_size, target_size: numbers of ids.
+        source_size: the number of ids, or what steps that are no ids are made of; of a picture regions are the memory,
+            and there are no recurrent layers.
+        target_size: the number of ids.
         embedding_size: features of a token.
         hidden_size: of each direction of the encoder.
         num_layers: of the encoder.
@@ -77,6 +85,8 @@ def encoder_decoder(
         tied_embeddings: the output layer's weights are the target's embedding.
         shared_embeddings: source and target share one embedding (and one vocabulary).
         copying: whether tokens may be copied from the source (`PointerGenerator`); they share one vocabulary then.
+        front: what is below the encoder's layers where steps are no ids; nothing if left out.
+        ctc: the share of the loss that asks the encoder to say the target by itself (`JointNetwork`); 0 for none.
 
     Raises:
         ModelError: names that are unknown, parts that do not fit.
@@ -89,10 +99,18 @@ def encoder_decoder(
     noise, between, last = (
         dropout if rate is None else rate for rate in (embedding_dropout, decoder_dropout, output_dropout)
     )
+    if copying and ctc:
+        raise ModelError(f"`ctc` must be 0 where tokens are copied from the source, but is {ctc:g}")
     embedded = nn.Embedding(target_size, embedding_size)
-    source_embedding = embedded if shared_embeddings else nn.Embedding(source_size, embedding_size)
-    layers = encoder_layers(embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
-    memory, width = memory_size(layers), decoder_hidden_size or hidden_size
+    encoder = encoder_of(
+        source_size,
+        embedded if shared_embeddings else None,
+        front or Front(),
+        embedding_size=embedding_size,
+        layers=lambda size: encoder_layers(size, hidden_size, num_layers, cell, bidirectional, dropout, noise),
+    )
+    layers: Layers | None = getattr(encoder, "layers", None)
+    memory, width = encoder.memory_size, decoder_hidden_size or hidden_size
     depth = decoder_num_layers or num_layers
     output_size = embedding_size if tied_embeddings else width
     _check_decoder(attention, feeding, upper_layers, depth, width, output_size)
@@ -103,7 +121,8 @@ def encoder_decoder(
         Stack(*[layer for _ in range(upper_layers) for layer in _upper(width, make, between)]) if upper_layers else None
     )
     states = [*state_layers(recurrent), *(state_layers(upper) if upper else [])]
-    between_ends = _bridge(bridge, layers, embedding_size, memory, states)
+    width_below = embedding_size if isinstance(encoder, Encoder) else getattr(encoder.front, "output_size", 0)
+    between_ends = _bridge(bridge, layers, width_below, memory, states)
     read = _attention(attention, width, memory, heads)
     if upper is not None and read is not None:
         upper.output_size = width
@@ -111,11 +130,72 @@ def encoder_decoder(
     else:
         decoder = (FeedingDecoder if feeding else Decoder)(recurrent, between_ends, read, output_size)
     output = nn.Linear(output_size, target_size)
-    initialise([embedded, source_embedding], output)
+    initialise([embedded, *_embeddings(encoder)], output)
     if tied_embeddings:
         output.weight = embedded.weight
-    kind = PointerGenerator if copying else EncoderDecoder
-    return kind(Encoder(source_embedding, layers), embedded, decoder, output, last)
+    if ctc:
+        return JointNetwork(encoder, embedded, decoder, output, nn.Linear(memory, target_size), share=ctc, dropout=last)
+    return (PointerGenerator if copying else EncoderDecoder)(encoder, embedded, decoder, output, last)
+
+
+def ctc_network(
+    source_size: int | StepsOf | PictureOf,
+    target_size: int,
+    *,
+    embedding_size: int = 256,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    cell: Callable[[int, int], Cell] = LSTM,
+    bidirectional: bool = True,
+    dropout: float = 0.1,
+    embedding_dropout: float | None = None,
+    output_dropout: float | None = None,
+    front: Front | None = None,
+) -> CTCNetwork:
+    """An encoder that says each token at one of its steps, from sizes and names.
+
+    Args:
+        source_size, target_size, embedding_size, hidden_size, num_layers, cell, bidirectional, dropout,
+        embedding_dropout, output_dropout, front: as for `encoder_decoder`.
+    """
+    noise = dropout if embedding_dropout is None else embedding_dropout
+    encoder = encoder_of(
+        source_size,
+        None,
+        front or Front(),
+        embedding_size=embedding_size,
+        layers=lambda size: encoder_layers(size, hidden_size, num_layers, cell, bidirectional, dropout, noise),
+    )
+    output = nn.Linear(encoder.memory_size, target_size)
+    initialise(_embeddings(encoder), output)
+    return CTCNetwork(encoder, output, dropout if output_dropout is None else output_dropout)
+
+
+def encoder_of(
+    source: int | StepsOf | PictureOf,
+    embedding: nn.Embedding | None,
+    front: Front,
+    *,
+    embedding_size: int,
+    layers: Callable[[int], Layers],
+) -> Encoder | StepEncoder | RegionEncoder:
+    """What reads ids, steps that are none, or a picture.
+
+    Args:
+        embedding: of ids, where it is shared with others.
+        layers: from the features of a step.
+    """
+    if isinstance(source, PictureOf):
+        return RegionEncoder(StepFront(source.shape, front, pool="grid"))
+    if isinstance(source, StepsOf):
+        below = StepFront(source.shape, front)
+        return StepEncoder(below, layers(below.output_size))
+    return Encoder(embedding or nn.Embedding(source, embedding_size), layers(embedding_size))
+
+
+def _embeddings(encoder: nn.Module) -> list[nn.Embedding]:
+    embedding = getattr(encoder, "embedding", None)
+    return [embedding] if isinstance(embedding, nn.Embedding) else []
 
 
 def plain_network(
@@ -230,15 +310,17 @@ def _attention(name: str, query_size: int, memory_size: int, heads: int) -> Atte
     return kind(query_size, memory_size)
 
 
-def _bridge(name: str, layers: Layers, input_size: int, memory: int, fields: list[dict[str, int]]) -> Bridge:
-    if name == "last":
+def _bridge(name: str, layers: Layers | None, input_size: int, memory: int, fields: list[dict[str, int]]) -> Bridge:
+    if layers is None and name in ("last", "learned"):
+        raise ModelError(f"`bridge` must be mean where a picture is read, which has no last step, but is {name}")
+    if name == "last" and layers is not None:
         bridge = LastBridge(len(fields), fields[0])
         with torch.no_grad(), using(seed=0, step=0):  # a misfit shows here, not at the first batch
             bridge(Encoded(*layers(Ragged(torch.zeros(0, input_size), torch.zeros(0, dtype=torch.int64)))))
         return bridge
     if name == "mean":
         return MeanBridge(memory, len(fields), fields[0])
-    if name == "learned":
+    if name == "learned" and layers is not None:
         sizes = [memory_size(Layers(layer)) for layer in layers.layers if memory_size(Layers(layer))]
         return LearnedBridge(sizes, len(fields), fields[0])
     raise ModelError(f"`bridge` must be one of {', '.join(BRIDGES)}, but is {name!r}")

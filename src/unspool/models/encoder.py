@@ -11,6 +11,7 @@ from unspool.layers import Bidirectional, Layers
 from unspool.layers.directions import BothStates
 from unspool.ragged import Ragged
 from unspool.state import State, exportable, leaves
+from unspool.tokens import with_end
 
 
 @exportable
@@ -41,14 +42,26 @@ class Encoder(nn.Module):
         Ragged(values=(3, 6), lengths=[2, 1])
     """
 
+    reads_ids = True
+
     def __init__(self, embedding: nn.Module, layers: Layers) -> None:
         super().__init__()
         self.embedding, self.layers = embedding, layers
+
+    @property
+    def memory_size(self) -> int:
+        """Features of a step of the memory."""
+        return memory_size(self.layers)
 
     def forward(self, source: Ragged) -> Encoded:
         """Encode. source: (total,) ids -> memory (total, memory_size)"""
         memory, final = self.layers(source.map(self.embedding))
         return Encoded(memory, final, source)
+
+
+def read_by(encoder: nn.Module, source: Ragged) -> Encoded:
+    """What an encoder makes of sources: of ids an end token is added to each, so that none is empty."""
+    return encoder(with_end(source) if getattr(encoder, "reads_ids", True) else source)  # type: ignore[no-any-return]
 
 
 def summaries(final: State) -> list[dict[str, Tensor]]:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unspool.errors import ModelError
 from unspool.models.decoder import Decoded, Decoder
-from unspool.models.encoder import Encoded, Encoder
+from unspool.models.encoder import Encoded
 from unspool.models.seq2seq import EncoderDecoder
 from unspool.ragged import Ragged
 from unspool.state import State
@@ -51,7 +51,7 @@ class PointerGenerator(EncoderDecoder):
     """
 
     def __init__(
-        self, encoder: Encoder, embedding: nn.Embedding, decoder: Decoder, output: nn.Linear, dropout: float = 0.0
+        self, encoder: nn.Module, embedding: nn.Embedding, decoder: Decoder, output: nn.Linear, dropout: float = 0.0
     ) -> None:
         super().__init__(encoder, embedding, decoder, output, dropout)
         if decoder.attention is None:

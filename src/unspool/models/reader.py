@@ -13,6 +13,7 @@ from unspool.layers import Layers
 from unspool.models.encoder import Encoded, Encoder
 from unspool.models.lines import distinct, lines_of
 from unspool.models.pooling import Pooling
+from unspool.models.steps import StepEncoder, StepFront
 from unspool.ragged import Ragged
 from unspool.tokens import with_end
 
@@ -72,6 +73,41 @@ class SequenceReader(ColumnReader):
         """(total,) ids -> vector (batch, output_size), weights (total + batch,)"""
         assert isinstance(values, Ragged)
         return Read(*self.pooling(self.encoder(with_end(values))))
+
+
+class StepsReader(ColumnReader):
+    """A sequence of vectors or pictures, by an encoder and a pooling.
+
+    Args:
+        encoder: from steps to a memory.
+        pooling: from the memory to a vector.
+    """
+
+    def __init__(self, encoder: StepEncoder, pooling: Pooling) -> None:
+        super().__init__(pooling.output_size)
+        self.encoder, self.pooling = encoder, pooling
+
+    def forward(self, values: Ragged | Tensor) -> Read:
+        """(total, *shape of a step) -> vector (batch, output_size), weights of the memory's steps"""
+        assert isinstance(values, Ragged)
+        return Read(*self.pooling(self.encoder(values)))
+
+
+class PictureReader(ColumnReader):
+    """A picture, by convolutions alone.
+
+    Args:
+        front: from a picture to its features.
+    """
+
+    def __init__(self, front: StepFront) -> None:
+        super().__init__(front.output_size)
+        self.front = front
+
+    def forward(self, values: Ragged | Tensor) -> Read:
+        """(batch, channels, height, width), a sequence of one step each -> (batch, output_size)"""
+        assert isinstance(values, Ragged)
+        return Read(self.front(values).values)
 
 
 class LineVectors(nn.Module):

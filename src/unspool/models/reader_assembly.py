@@ -21,11 +21,14 @@ from unspool.models.reader import (
     LabelReader,
     LinesReader,
     LineVectors,
+    PictureReader,
     Reader,
     SequenceReader,
+    StepsReader,
     StepVectors,
 )
-from unspool.models.sizes import ColumnSize, LinesOf, OneOf, SequenceOf
+from unspool.models.sizes import ColumnSize, LinesOf, OneOf, PictureOf, SequenceOf, StepsOf
+from unspool.models.steps import Front, StepEncoder, StepFront
 
 LINES = ("encoder", "positions")
 DROPOUT = 0.1
@@ -39,7 +42,7 @@ class Reading(TypedDict, total=False):
         pooling: "last", "mean", "max" or "attention", or several of them, side by side.
         lines: what makes one vector of a line's ids: "encoder", a recurrent one and the pooling; or "positions", their
             embeddings summed under weights (see `PositionPooling`), those of sequences beside a story, too.
-        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout: as for
+        embedding_size, hidden_size, num_layers, cell, bidirectional, dropout, embedding_dropout, front: as for
             `encoder_decoder`.
     """
 
@@ -52,6 +55,7 @@ class Reading(TypedDict, total=False):
     lines: str
     dropout: float
     embedding_dropout: float | None
+    front: Front | None
 
 
 def reader(columns: Mapping[str, ColumnSize], *, hops: int = 0, **how: Unpack[Reading]) -> Reader:
@@ -59,7 +63,8 @@ def reader(columns: Mapping[str, ColumnSize], *, hops: int = 0, **how: Unpack[Re
 
     Args:
         columns: by name, what is in each: `SequenceOf(30)` ids, `LinesOf(30)` ids on two levels, `OneOf(5)` classes,
-            `FeaturesOf(7)` numbers. Columns that name the same vocabulary share an embedding.
+            `FeaturesOf(7)` numbers, `StepsOf((40,))` vectors over time, `PictureOf((3, 64, 64))`. Columns that name the
+            same vocabulary share an embedding.
         hops: how often to read the first sequence in the light of the other columns, as a story for a question: see
             `HoppingReader`; 0 for all columns side by side.
         how: see `Reading`.
@@ -91,6 +96,7 @@ def _parts(
     lines: str = "encoder",
     dropout: float = DROPOUT,
     embedding_dropout: float | None = None,
+    front: Front | None = None,
 ) -> _Parts:
     names = [pooling] if isinstance(pooling, str) else list(pooling)
     if not names or any(name not in POOLINGS for name in names):
@@ -103,7 +109,9 @@ def _parts(
 
     has_lines = any(isinstance(what, LinesOf) for what in columns.values())
     noise = dropout if embedding_dropout is None else embedding_dropout
-    return _Parts(embedding_size, noise, names, layers, summed=has_lines and lines == "positions")
+    return _Parts(
+        embedding_size, noise, names, layers, summed=has_lines and lines == "positions", front=front or Front()
+    )
 
 
 @dataclass
@@ -113,6 +121,7 @@ class _Parts:
     Fields:
         layers: recurrent layers, from the features of a step and a rate of dropout on them.
         summed: whether lines, and sequences beside them, become vectors by their positions.
+        front: what is below the layers where steps are no ids.
     """
 
     embedding_size: int
@@ -120,6 +129,7 @@ class _Parts:
     poolings: Sequence[str]
     layers: Callable[[int, float], Layers]
     summed: bool
+    front: Front
     embeddings: dict[str, nn.Embedding] = field(default_factory=dict)
 
     def read(self, sizes: Mapping[str, ColumnSize], hops: int) -> Reader:
@@ -143,6 +153,12 @@ class _Parts:
             return LinesReader(vectors, layers, self.pooling(memory_size(layers)))
         if isinstance(what, OneOf):
             return LabelReader(what.size, self.embedding_size)
+        if isinstance(what, StepsOf):
+            below = StepFront(what.shape, self.front)
+            layers = self.layers(below.output_size, self.embedding_dropout)
+            return StepsReader(StepEncoder(below, layers), self.pooling(memory_size(layers)))
+        if isinstance(what, PictureOf):
+            return PictureReader(StepFront(what.shape, self.front))
         return FeatureReader(what.size)
 
     def hopping(self, sizes: Mapping[str, ColumnSize], hops: int) -> HoppingReader:

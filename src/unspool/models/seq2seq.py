@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unspool.errors import ModelError
 from unspool.layers import Dropout
 from unspool.models.decoder import Attended, Decoded, Decoder, stepwise
-from unspool.models.encoder import Encoded
+from unspool.models.encoder import Encoded, read_by
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, number_layers, uniform
@@ -53,8 +53,8 @@ class EncoderDecoder(Drawing, nn.Module):
         number_layers(self)
 
     def encode(self, source: Ragged) -> Encoded:
-        """Read the sources. source: (total,) ids; an end token is added to each."""
-        return self.encoder(with_end(source))  # type: ignore[no-any-return]
+        """Read the sources. source: (total,) ids, and an end token is added to each; or steps of another kind"""
+        return read_by(self.encoder, source)
 
     def start(self, encoded: Encoded) -> tuple[State, Any]:
         """The decoder's state before the first token, and its context: see `Decoder`."""
@@ -103,9 +103,13 @@ class EncoderDecoder(Drawing, nn.Module):
 
     def forced(self, source: Ragged, target: Ragged, sampling: float = 0.0) -> tuple[Attended, Any]:
         """What `forward` makes logits of: the decoder's outputs after their dropout, and the context."""
-        if not 0 <= sampling <= 1:
-            raise ModelError(f"`sampling` must be from 0 to 1, but is {sampling}")
-        state, context = self.start(self.encode(source))
+        _check_sampling(sampling)
+        return self.forced_from(self.encode(source), target, sampling)
+
+    def forced_from(self, encoded: Encoded, target: Ragged, sampling: float = 0.0) -> tuple[Attended, Any]:
+        """`forced` for sources that are encoded."""
+        _check_sampling(sampling)
+        state, context = self.start(encoded)
         inputs = with_start(target)
         if sampling > 0:
             found = self._sampled(inputs, state, context, sampling)
@@ -149,3 +153,8 @@ class EncoderDecoder(Drawing, nn.Module):
         scored = logits.with_values(scores)
         total: Tensor = scored.sum()
         return total if ended else total - scored.last()
+
+
+def _check_sampling(rate: float) -> None:
+    if not 0 <= rate <= 1:
+        raise ModelError(f"`sampling` must be from 0 to 1, but is {rate}")

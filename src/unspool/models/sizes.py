@@ -44,4 +44,24 @@ class FeaturesOf(NamedTuple):
     size: int
 
 
-ColumnSize: TypeAlias = "SequenceOf | LinesOf | OneOf | FeaturesOf"
+class StepsOf(NamedTuple):
+    """A sequence of vectors or pictures.
+
+    Fields:
+        shape: of a step: (features,), or (channels, height, width).
+    """
+
+    shape: tuple[int, ...]
+
+
+class PictureOf(NamedTuple):
+    """A picture.
+
+    Fields:
+        shape: (channels, height, width).
+    """
+
+    shape: tuple[int, int, int]
+
+
+ColumnSize: TypeAlias = "SequenceOf | LinesOf | OneOf | FeaturesOf | StepsOf | PictureOf"

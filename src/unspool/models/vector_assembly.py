@@ -17,6 +17,7 @@ from unspool.models.heads import Head
 from unspool.models.reader_assembly import DROPOUT, Reading, reader, reader_beside
 from unspool.models.seq2vec import EncoderWithHead
 from unspool.models.sizes import ColumnSize, LinesOf
+from unspool.models.steps import Front
 from unspool.models.vec2seq import ConditionedDecoder, MeaningBridge, VectorDecoder, VectorEncoder
 
 CONDITIONS = ("start", "steps", "both")
@@ -104,11 +105,12 @@ def vector_decoder(
     embedding_dropout: float | None = None,
     output_dropout: float | None = None,
     tied_embeddings: bool = False,
+    front: Front | None = None,
 ) -> VectorDecoder:
     """A network from columns to a sequence, from sizes and names.
 
     Args:
-        columns, pooling, bidirectional: see `reader`.
+        columns, pooling, bidirectional, front: see `reader`.
         target_size: number of ids of the sequence that is written.
         hidden_size, num_layers, cell: of the decoder.
         encoder_hidden_size: of the encoders of columns that are sequences; that of the decoder if left out.
@@ -131,6 +133,7 @@ def vector_decoder(
         pooling=pooling,
         dropout=dropout,
         embedding_dropout=noise,
+        front=front,
     )
     size = read.output_size
     make = (lambda inputs, width: SCLSTM(inputs, width, meaning_size=size)) if cell is SCLSTM else cell

@@ -17,11 +17,14 @@ from unspool.recipes.loading import load as load
 from unspool.recipes.loading import names as names
 from unspool.recipes.loading import schema as schema
 from unspool.recipes.loading import source as source
+from unspool.recipes.media import MEDIA as MEDIA
 from unspool.recipes.network import AttentionSpec as AttentionSpec
+from unspool.recipes.network import CTCSpec as CTCSpec
 from unspool.recipes.network import DecoderSpec as DecoderSpec
 from unspool.recipes.network import EncoderDecoderSpec as EncoderDecoderSpec
 from unspool.recipes.network import EncoderSpec as EncoderSpec
 from unspool.recipes.network import EncoderWithHeadSpec as EncoderWithHeadSpec
+from unspool.recipes.network import FrontSpec as FrontSpec
 from unspool.recipes.network import PlainSpec as PlainSpec
 from unspool.recipes.network import VectorDecoderSpec as VectorDecoderSpec
 from unspool.recipes.recipe import Recipe as Recipe

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Tag, WithJsonSchema, model_validator
 
+from unspool.recipes.media import MEDIA, MediaSpec
 from unspool.recipes.section import ImportedSpec, Section, by_kind
 from unspool.recipes.values import Columns, Names, Share, Size
 
@@ -79,6 +80,19 @@ class DialoguesSpec(Section):
     """The most turns before a reply that are its history, a line each."""
 
 
+class GatherSpec(Section):
+    """A column more: in its first line what a row asks for, then what the training part tells of the same thing."""
+
+    into: str
+    """What the new column is called."""
+    same: str
+    """The column whose value makes rows tell of one thing, as a concept."""
+    by: str
+    """The column that says which of several things is told of it, as a language."""
+    of: str
+    """The column that holds what is told, as a name; never that of a row's own `by`."""
+
+
 class DataSpec(Section):
     """Where examples come from, and which are for training, validation and testing."""
 
@@ -86,9 +100,29 @@ class DataSpec(Section):
     """A data set by name (`cmudict`, `hub:owner/name`), or several, of which the first that can be reached is taken."""
     path: str | None = None
     """A file or a folder of your own, as seen from where the command runs; goes before `source`."""
-    format: Literal["csv", "tsv", "jsonl", "parquet", "lines", "trees", "babi", "emoji", "acts"] | None = None
+    format: (
+        Literal[
+            "csv",
+            "tsv",
+            "jsonl",
+            "parquet",
+            "lines",
+            "trees",
+            "babi",
+            "emoji",
+            "acts",
+            "sphinx",
+            "arrays",
+            "strokes",
+            "chorales",
+            "files",
+        ]
+        | None
+    ) = None
     """What the files hold (trees: phrases of a sentiment treebank; babi: questions about stories; emoji: a column a
-    language; acts: dialogue acts in JSON); null: what their suffix says."""
+    language; acts: dialogue acts in JSON; sphinx: transcriptions of recordings; arrays: a row an index of `.npz`;
+    strokes: drawings of sketch-rnn; chorales: music in JSON; files: a row a file, columns in its name); null: what
+    their suffix says."""
     columns: Columns = None
     """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
     header: bool | None = None
@@ -103,10 +137,15 @@ class DataSpec(Section):
     only where there are `parts`."""
     delexicalise: dict[str, str] = {}
     """Texts to read with tokens of slots for values, by column: `{text: act}` where `act` holds their dialogue acts."""
+    files: dict[str, str] = {}
+    """Columns that name files, with the folder they are in, as `{image: images}`; as seen from that of `path`, and not
+    looked at where `source` is read."""
     split: SplitSpec | None = None
     """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
     dialogues: DialoguesSpec | None = None
     """Where a row is a dialogue: which column lists its turns, and how many of them are a reply's history."""
+    gather: GatherSpec | None = None
+    """A column to add that tells what the training part knows of the same thing, as its names in other languages."""
 
     def arguments(self) -> dict[str, Any]:
         """What to call `unspool.data.load` with."""
@@ -118,7 +157,8 @@ class DataSpec(Section):
         given["rows"] = {part: columns for part, columns in self.rows or () if columns and of_files} or None
         given["values"] = (of_files and self.values) or None
         given["delexicalise"] = self.delexicalise or None
-        for name in ("split", "dialogues"):
+        given["files"] = (self.path is not None and self.files) or None
+        for name in ("split", "dialogues", "gather"):
             given[name] = None if given[name] is None else given[name].model_dump()
         return given
 
@@ -133,7 +173,8 @@ class TextSpec(Section):
     """Text, as a sequence of whole numbers."""
 
     kind: Literal["text"] = "text"
-    """`text`, `label`, `labels`, `number`, `act`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`text`, `label`, `labels`, `number`, `act`, `audio`, `series`, `image`, `rows`, `video`, `notes`, `chords`,
+    `strokes`, or an import path (`mypkg.fields:MyField`) with `options`."""
     unit: Literal["characters", "words", "bpe"] = "characters"
     """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
     size: Annotated[int, Field(ge=4)] | None = None
@@ -205,6 +246,7 @@ _KINDS = {
     "labels": "LabelsSpec",
     "number": "NumberSpec",
     "act": "ActSpec",
+    **MEDIA,
 }
 FieldSpec = Annotated[
     Annotated[TextSpec, Tag("TextSpec")]
@@ -212,6 +254,7 @@ FieldSpec = Annotated[
     | Annotated[LabelsSpec, Tag("LabelsSpec")]
     | Annotated[NumberSpec, Tag("NumberSpec")]
     | Annotated[ActSpec, Tag("ActSpec")]
+    | MediaSpec
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
     by_kind("text", _KINDS),
 ]

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, Tag, model_validator
 
 from unspool.models.pooling import POOLINGS
 from unspool.recipes.section import ImportedSpec, Section, by_kind
-from unspool.recipes.values import CellName, Names, Rate, Size
+from unspool.recipes.values import CellName, Names, Rate, Size, Sizes
 
 
 def _known_pooling(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,6 +77,44 @@ class AttentionSpec(Section):
         return self
 
 
+class AugmentSpec(Section):
+    """How inputs are changed in training, anew each time; all steps of an example alike."""
+
+    shift: Annotated[int, Field(ge=0)] = 0
+    """Of pictures: the most pixels they are moved by, to each side."""
+    flip: bool = False
+    """Of pictures: whether every other example is mirrored from left to right."""
+    brightness: Rate = 0.0
+    """Of pictures: the most they are made brighter or darker, as a share."""
+    times: Annotated[int, Field(ge=0)] = 0
+    """Of other steps: how many spans of steps are blanked (SpecAugment)."""
+    time_width: Size = 20
+    """The most steps of such a span."""
+    bands: Annotated[int, Field(ge=0)] = 0
+    """Of other steps: how many spans of neighbouring features are blanked."""
+    band_width: Size = 8
+    """The most features of such a span."""
+
+
+class FrontSpec(Section):
+    """Convolutions below the encoder, where steps are pictures or sound: a block each, with normalisation and ReLU."""
+
+    channels: Sizes = ()
+    """Features that come out of each block; none: steps are read as they are."""
+    time: Sizes = (3,)
+    """Steps that an output of a block sees, an odd number; one for all blocks, or one each."""
+    time_stride: Sizes = (1,)
+    """Steps from one output to the next: above 1 the sequence becomes shorter; one for all blocks, or one each."""
+    space_stride: Sizes = (2,)
+    """The same of the pixels of pictures."""
+    pool: Literal["flatten", "mean"] = "flatten"
+    """What makes features of what is left of a picture: all of its pixels, or their mean."""
+    dropout: Rate = 0.0
+    """Share of features dropped from what comes out, in training."""
+    augment: AugmentSpec = AugmentSpec()
+    """How inputs are changed in training."""
+
+
 class EncoderDecoderSpec(Section):
     """An encoder that reads a sequence, and a decoder that writes another one."""
 
@@ -86,16 +124,37 @@ class EncoderDecoderSpec(Section):
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
     """Share of a symbol's features dropped."""
+    front: FrontSpec = FrontSpec()
+    """What is below the encoder, for inputs that are no text."""
     encoder: EncoderSpec = EncoderSpec()
     """What reads the input."""
     decoder: DecoderSpec = DecoderSpec()
     """What writes the output."""
+    ctc: Rate = 0.0
+    """Share of the loss that asks the encoder to spell the output by itself, step by step (CTC); 0: none."""
     bridge: Literal["last", "mean", "learned"] = "learned"
     """Where the decoder starts: the encoder's last state as it is, or a learned map of its last or mean output."""
     attention: AttentionSpec = AttentionSpec()
     """How the decoder looks back at the input."""
     tied_embeddings: bool = False
     """Whether the output layer shares the weights of the embeddings."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
+
+
+class CTCSpec(Section):
+    """An encoder whose every step says a symbol or nothing; where each symbol is said, is found in training (CTC)."""
+
+    kind: Literal["ctc"]
+    """`ctc`, `encoder-decoder`, `encoder`, `decoder`, `plain`, or an import path, with `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol, where the input is a text."""
+    embedding_dropout: Rate = 0.2
+    """Share of a step's features dropped before the encoder."""
+    front: FrontSpec = FrontSpec()
+    """What is below the encoder, for inputs that are no text."""
+    encoder: EncoderSpec = EncoderSpec()
+    """The layers."""
     output_dropout: Rate = 0.2
     """Share of features dropped before the output layer."""
 
@@ -124,6 +183,8 @@ class EncoderWithHeadSpec(Section):
     """Features of a symbol, and of a label that is read."""
     embedding_dropout: Rate = 0.2
     """Share of a symbol's features dropped."""
+    front: FrontSpec = FrontSpec()
+    """What is below the encoder, for inputs that are sounds, series, pictures or clips."""
     encoder: EncoderSpec = EncoderSpec()
     """The layers; of a text of several lines those over its lines, too."""
     pooling: Pooling = ("max",)
@@ -149,6 +210,8 @@ class VectorDecoderSpec(Section):
     """Features of a symbol, and of a label that is read."""
     embedding_dropout: Rate = 0.2
     """Share of a symbol's features dropped."""
+    front: FrontSpec = FrontSpec()
+    """What is below the encoder, for inputs that are sounds, series, pictures or clips."""
     encoder: EncoderSpec = EncoderSpec()
     """What reads inputs that are sequences; others need none."""
     pooling: Pooling = ("max",)
@@ -165,12 +228,14 @@ class VectorDecoderSpec(Section):
 
 _KINDS = {
     "encoder-decoder": "EncoderDecoderSpec",
+    "ctc": "CTCSpec",
     "plain": "PlainSpec",
     "encoder": "EncoderWithHeadSpec",
     "decoder": "VectorDecoderSpec",
 }
 ModelSpec = Annotated[
     Annotated[EncoderDecoderSpec, Tag("EncoderDecoderSpec")]
+    | Annotated[CTCSpec, Tag("CTCSpec")]
     | Annotated[PlainSpec, Tag("PlainSpec")]
     | Annotated[EncoderWithHeadSpec, Tag("EncoderWithHeadSpec")]
     | Annotated[VectorDecoderSpec, Tag("VectorDecoderSpec")]

@@ -76,6 +76,19 @@ Names = Annotated[
 """A name, several of them, or null for none; a tuple in Python."""
 
 
+def _as_sizes(value: Any) -> Any:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Sizes = Annotated[
+    tuple[Size, ...],
+    Field(strict=False),
+    BeforeValidator(_as_sizes),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}),
+]
+"""A number of at least 1, or several of them; a tuple in Python."""
+
+
 def _columns(value: Any) -> tuple[str, ...] | dict[str, str] | None:
     if value is None:
         return None

@@ -15,10 +15,21 @@ from torch import nn
 from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError, FieldError, RecipeError
-from unspool.fields import ActField, Field, LabelField, LabelsField, NumberField, TextField
+from unspool.fields import KINDS, ActField, Field, LabelField, LabelsField, NumberField, TextField
 from unspool.models import Reader
 from unspool.ragged import Ragged
-from unspool.recipes import ActSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, Recipe, TextSpec, imported
+from unspool.recipes import (
+    MEDIA,
+    ActSpec,
+    FieldSpec,
+    ImportedSpec,
+    LabelSpec,
+    LabelsSpec,
+    NumberSpec,
+    Recipe,
+    TextSpec,
+    imported,
+)
 from unspool.runs.folder import Folder
 from unspool.tasks import SequenceToCandidate, Task, task_of
 from unspool.training.limits import Cursor
@@ -260,5 +271,8 @@ def _unfitted(spec: FieldSpec) -> Field:
     if isinstance(spec, TextSpec):
         flags = {name: getattr(spec, name) for name in ("lowercase", "split_punctuation", "lines", "max_length")}
         return TextField(spec.unit, size=spec.size, min_count=spec.min_count, **flags)
+    if spec.kind in MEDIA:
+        return KINDS[spec.kind](**spec.model_dump(exclude={"kind"}))
+    assert isinstance(spec, ImportedSpec)
     field: Any = imported(spec.kind)(**spec.options)
     return field  # type: ignore[no-any-return]

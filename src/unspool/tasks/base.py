@@ -13,11 +13,23 @@ from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.errors import FieldError, RecipeError
 from unspool.fields import Field, LabelField, TextField
-from unspool.models import ColumnSize, FeaturesOf, LinesOf, Objective, OneOf, SequenceOf
+from unspool.models import (
+    Augment,
+    ColumnSize,
+    FeaturesOf,
+    Front,
+    LinesOf,
+    Objective,
+    OneOf,
+    PictureOf,
+    SequenceOf,
+    StepsOf,
+)
 from unspool.ragged import Ragged
-from unspool.recipes import DecodeSpec, Recipe, imported
+from unspool.recipes import DecodeSpec, FrontSpec, Recipe, imported
 
 ROWS = 256  # sequences answered together
+_PICTURES = 4  # dimensions of a batch of them
 
 
 class Prediction(NamedTuple):
@@ -158,12 +170,30 @@ def _size(task: Task, name: str) -> ColumnSize:
         return (LinesOf if field.lines else SequenceOf)(len(field), vocabulary)
     if isinstance(field, LabelField):
         return OneOf(len(field))
+    if hasattr(field, "step_shape"):
+        return (PictureOf if field.kind == "image" else StepsOf)(field.step_shape)
     if field.shape == "vector" and hasattr(field, "__len__"):
         return FeaturesOf(len(field))
     raise RecipeError(
-        f"`inputs.{name}` must be a text, a label or a vector of known length to be read here, but is a "
-        f"{type(field).__name__}"
+        f"`inputs.{name}` must be a text, a label, a vector of known length or steps of known shape to be read here, "
+        f"but is a {type(field).__name__}"
     )
+
+
+def shown(batch: Batch, names: Iterable[str]) -> Batch:
+    """A batch whose pictures among these columns are sequences of one step, so that each knows which example it is."""
+    pictures = {
+        name: Ragged(column, torch.ones(len(column), dtype=torch.int64), batch.ids)
+        for name in names
+        if isinstance(column := batch[name], Tensor) and column.dim() == _PICTURES
+    }
+    return Batch({**batch.columns, **pictures}, batch.ids) if pictures else batch
+
+
+def front_of(spec: FrontSpec) -> Front:
+    """What a recipe has below the encoder."""
+    given = spec.model_dump()
+    return Front(**given | {"augment": Augment(**given["augment"])})
 
 
 def one_output(recipe: Recipe) -> str:
@@ -186,6 +216,20 @@ def one_input(recipe: Recipe) -> str:
     if len(recipe.inputs) != 1:
         raise RecipeError(f"`inputs` must name one column for this model, but names {', '.join(recipe.inputs)}")
     return next(iter(recipe.inputs))
+
+
+def source_size(task: Task, name: str) -> int | StepsOf | PictureOf:
+    """What the encoder of a single column must know of it: how many ids there are, or what its steps are.
+
+    Raises:
+        RecipeError: a column that is no sequence.
+    """
+    size = _size(task, name)
+    if isinstance(size, SequenceOf | LinesOf):
+        return size.size
+    if isinstance(size, StepsOf | PictureOf):
+        return size
+    raise RecipeError(f"`inputs.{name}` must be a sequence for this model, but is a {type(task.fields[name]).__name__}")
 
 
 def text_field(fields: Mapping[str, Field], column: str) -> TextField:

@@ -16,16 +16,31 @@ from unspool.decode import (
     Hypothesis,
     all_of,
     beam_search,
+    ctc_beam_search,
+    ctc_greedy,
     greedy,
     no_repeated_ngrams,
     sample,
     without_unknown,
 )
 from unspool.errors import ModelError, RecipeError
-from unspool.fields import Field
-from unspool.models import PlainNetwork, encoder_decoder, plain_network
-from unspool.recipes import DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
-from unspool.tasks.base import Prediction, cell_of, in_batches, one_input, one_output, ragged, text_field
+from unspool.fields import Field, TextField
+from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
+from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
+from unspool.tasks.base import (
+    Prediction,
+    cell_of,
+    front_of,
+    in_batches,
+    one_input,
+    one_output,
+    ragged,
+    shown,
+    source_size,
+    text_field,
+)
+
+_LONGER = 1.5  # than the longest target of the training part: where decoding gives up, whose input is no text
 
 
 @dataclass(eq=False)
@@ -60,6 +75,31 @@ class SequenceObjective:
         return {"tokens": loss}
 
 
+@dataclass(eq=False)
+class JointObjective(SequenceObjective):
+    """The decoder's loss and CTC's, each in nats a token, as shares of one loss.
+
+    Args:
+        model: a `JointNetwork`.
+        source, target, smoothing, sampling: as of `SequenceObjective`.
+    """
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.model, JointNetwork)
+        self.scales = {"tokens": 1 - self.model.share, "ctc": self.model.share}
+
+    def weights(self, batch: Batch) -> dict[str, float]:
+        return super().weights(batch) | {"ctc": float(max(1, len(ragged(batch, self.target).values)))}
+
+    def totals(self, batch: Batch) -> dict[str, Tensor]:
+        assert isinstance(self.model, JointNetwork)
+        told = ragged(batch, self.target)
+        attended, spelled = self.model.losses(
+            self.source(batch), told, smoothing=self.smoothing, sampling=self.sampling()
+        )
+        return {"tokens": attended, "ctc": spelled}
+
+
 class SequenceToSequence:
     """What a recipe with one sequence in and one sequence out asks for.
 
@@ -77,6 +117,7 @@ class SequenceToSequence:
         self.recipe, self.fields = recipe, dict(fields)
         self.target = one_output(recipe)
         self.sources: tuple[str, ...] = self._sources()
+        self.longest_target = 0
 
     def _sources(self) -> tuple[str, ...]:
         return (one_input(self.recipe),)
@@ -87,19 +128,21 @@ class SequenceToSequence:
 
     def source(self, batch: Batch) -> Any:
         """What the model reads of a batch."""
-        return ragged(batch, self.sources[0])
+        return ragged(shown(batch, self.sources), self.sources[0])
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator.
 
         Args:
-            longest_target: the most tokens of a target in training: the bound of a plain network.
+            longest_target: the most tokens of a target in training: the bound of a plain network, and of outputs where
+                the input is no text.
         """
         spec = self.recipe.model
-        sizes = len(text_field(self.fields, self.sources[0])), len(text_field(self.fields, self.target))
+        self.longest_target = longest_target
         if isinstance(spec, PlainSpec):
             return plain_network(
-                *sizes,
+                len(text_field(self.fields, self.sources[0])),
+                len(text_field(self.fields, self.target)),
                 bound=longest_target + 1,
                 embedding_size=spec.embedding_size,
                 hidden_size=spec.encoder.hidden_size,
@@ -109,6 +152,20 @@ class SequenceToSequence:
                 dropout=spec.encoder.dropout,
                 embedding_dropout=spec.embedding_dropout,
                 output_dropout=spec.output_dropout,
+            )
+        sizes = source_size(self, self.sources[0]), len(text_field(self.fields, self.target))
+        if isinstance(spec, CTCSpec):
+            return ctc_network(
+                *sizes,
+                embedding_size=spec.embedding_size,
+                hidden_size=spec.encoder.hidden_size,
+                num_layers=spec.encoder.num_layers,
+                cell=cell_of(spec.encoder.cell),
+                bidirectional=spec.encoder.bidirectional,
+                dropout=spec.encoder.dropout,
+                embedding_dropout=spec.embedding_dropout,
+                output_dropout=spec.output_dropout,
+                front=front_of(spec.front),
             )
         if isinstance(spec, EncoderDecoderSpec):
             return encoder_decoder(
@@ -133,6 +190,8 @@ class SequenceToSequence:
                 tied_embeddings=spec.tied_embeddings,
                 shared_embeddings=spec.tied_embeddings and self._shared,
                 copying=spec.attention.copying and self._can_copy(),
+                front=front_of(spec.front),
+                ctc=spec.ctc,
             )
         assert isinstance(spec, ImportedSpec)
         model: nn.Module = imported(spec.kind)(*sizes, **spec.options)
@@ -175,6 +234,8 @@ class SequenceToSequence:
                 f"{self.recipe.train.scheduled_sampling:g}, and `{type(model).__name__}.loss` takes no `sampling`"
             )
         smoothing = self.recipe.train.label_smoothing if training else 0.0
+        if isinstance(model, JointNetwork) and training:
+            return JointObjective(model, self.source, self.target, smoothing)
         return SequenceObjective(model, self.source, self.target, smoothing)
 
     def hypotheses(
@@ -193,6 +254,12 @@ class SequenceToSequence:
             batch, values: the inputs, encoded and raw.
         """
         source = self.source(batch)
+        if isinstance(model, CTCNetwork):
+            with torch.no_grad():
+                told = model(source).map(lambda scores: scores.float().log_softmax(1))
+            if how.beam == 1 and n_best == 1:
+                return [[found] for found in ctc_greedy(told)]
+            return ctc_beam_search(told, size=max(how.beam, n_best), n_best=n_best)
         if isinstance(model, PlainNetwork):
             found = model.best(source)
             return [[Hypothesis(tokens, score, score, ended)] for tokens, score, ended in found]
@@ -258,8 +325,15 @@ class SequenceToSequence:
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         """The most steps to write for each example. (batch,)"""
+        if not isinstance(self.fields[self.sources[0]], TextField):
+            return self.longest(batch, how)
         limit = ((ragged(batch, self.sources[0]).lengths + 1) * how.max_length_ratio).ceil().long()
         return limit if how.max_length is None else limit.clamp(max=how.max_length)
+
+    def longest(self, batch: Batch, how: DecodeSpec) -> Tensor:
+        """The most steps where inputs do not tell: a number for all. (batch,)"""
+        most = how.max_length if how.max_length is not None else int(_LONGER * self.longest_target) + 1
+        return torch.full((batch.batch_size,), most)
 
     def alike(self, values: tuple[Any, ...]) -> Any:
         return values

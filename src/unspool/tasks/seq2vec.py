@@ -15,7 +15,7 @@ from unspool.fields import Field, LabelField, LabelsField, NumberField
 from unspool.models import ClassHead, EncoderWithHead, Head, LabelsHead, NumberHead, Told, encoder_with_head
 from unspool.models.reader_assembly import Reading
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
-from unspool.tasks.base import Prediction, cell_of, in_batches, one_output, sizes
+from unspool.tasks.base import Prediction, cell_of, front_of, in_batches, one_output, shown, sizes
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class HeadObjective:
     def totals(self, batch: Batch) -> dict[str, Tensor]:
         target = _answers(batch, self.target)
         weights = None if self.class_weights is None else self.class_weights.to(target.device)
-        scores = self.model(batch, batch.ids).scores
+        scores = self.model(shown(batch, self.model.reader.names), batch.ids).scores
         return {"tokens": self.model.head.loss(scores, target, self.smoothing, weights)}
 
 
@@ -117,7 +117,7 @@ class SequenceToVector:
 
         @torch.no_grad()
         def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
-            told = model(batch, batch.ids)
+            told = model(shown(batch, self.sources), batch.ids)
             rows = zip(told.scores, self._attention(told, batch.batch_size, attention), strict=True)
             return [self._prediction(model.head, scores, n_best, weights) for scores, weights in rows]
 
@@ -138,7 +138,7 @@ class SequenceToVector:
         scores, targets = [], []
         with torch.no_grad():
             for batch in batches:
-                scores.append(model(batch, batch.ids).scores.float().cpu())
+                scores.append(model(shown(batch, self.sources), batch.ids).scores.float().cpu())
                 targets.append(_answers(batch, self.target).cpu())
         model.head.settle(torch.cat(scores), torch.cat(targets))
 
@@ -176,6 +176,7 @@ def reading_of(spec: EncoderWithHeadSpec) -> Reading:
         lines=spec.lines,
         dropout=spec.encoder.dropout,
         embedding_dropout=spec.embedding_dropout,
+        front=front_of(spec.front),
     )
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from unspool import acts
 from unspool.data import Batch
 from unspool.decode import Constraint, exactly
-from unspool.fields import ActField, Field
+from unspool.fields import ActField
 from unspool.models import vector_decoder
-from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
-from unspool.tasks.base import by_column, cell_of, sizes, text_field
+from unspool.recipes import DecodeSpec, VectorDecoderSpec
+from unspool.tasks.base import by_column, cell_of, front_of, shown, sizes, text_field
 from unspool.tasks.seq2seq import SequenceToSequence
-
-_LONGER = 1.5  # than the longest target of the training part: where decoding gives up
 
 
 class VectorToSequence(SequenceToSequence):
@@ -31,15 +28,11 @@ class VectorToSequence(SequenceToSequence):
         RecipeError: other columns, or fields of other kinds.
     """
 
-    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        super().__init__(recipe, fields)
-        self.longest_target = 0
-
     def _sources(self) -> tuple[str, ...]:
         return tuple(self.recipe.inputs)
 
     def source(self, batch: Batch) -> Any:
-        return batch
+        return shown(batch, self.sources)
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator.
@@ -65,6 +58,7 @@ class VectorToSequence(SequenceToSequence):
             embedding_dropout=spec.embedding_dropout,
             output_dropout=spec.output_dropout,
             tied_embeddings=spec.tied_embeddings,
+            front=front_of(spec.front),
         )
 
     def alike(self, values: tuple[Any, ...]) -> Any:
@@ -80,6 +74,9 @@ class VectorToSequence(SequenceToSequence):
             answer = acts.fill(act, answer)
         return str(answer)
 
+    def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
+        return self.longest(batch, how)
+
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
         """Where an act is read: each of its slots is said once."""
         target = text_field(self.fields, self.target)
@@ -93,7 +90,3 @@ class VectorToSequence(SequenceToSequence):
         """The act of each input, or none where no act is read."""
         names = [name for name in self.sources if isinstance(self.fields[name], ActField)]
         return by_column(self.sources, values)[names[0]] if names else []
-
-    def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
-        most = how.max_length if how.max_length is not None else int(_LONGER * self.longest_target) + 1
-        return torch.full((batch.batch_size,), most)

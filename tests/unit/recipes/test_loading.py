@@ -119,6 +119,8 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
         "delexicalise": None,
         "split": None,
         "dialogues": None,
+        "files": None,
+        "gather": None,
     }
     talking = recipes.load(SMALL, ["data.dialogues={history: 2}"]).data.arguments()
     assert talking["dialogues"] == {"turns": "turns", "history": 2}
@@ -178,7 +180,7 @@ MISTAKES = {
     "unknown, initials": ("train.lr=1", "`train.lr` is no key; did you mean `train.learning_rate`?"),
     "unknown, far": (
         "data.zzz=1",
-        "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `format`, `header`, `parts`, `path`, "
+        "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `files`, `format`, `gather`, `header`, `parts`, `path`, "
         "`rows`, `source`, `split`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
@@ -192,7 +194,7 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `plain`, `encoder`, `decoder` or an import path `module:name`, but is "
+        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder` or an import path `module:name`, but is "
         "'plan'; did you mean `plain`?",
     ),
     "a kind that is no text": (
