@@ -1,9 +1,6 @@
 """The answer to the question that looks most alike."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from unspool.baselines.examples import check
 from unspool.errors import DataError
@@ -33,27 +30,7 @@ def nearest(questions: Sequence[str], answers: Sequence[str], asked: Sequence[st
         ['music', 'door']
     """
     check(questions, answers, asked)
-    return [answers[place] for place in most_alike(questions, asked)]
 
-
-def most_alike(
-    questions: Sequence[str],
-    asked: Sequence[str],
-    apart: tuple[Sequence[Any], Sequence[Any]] | None = None,
-) -> list[int]:
-    """The place of the nearest question for each that is asked, as `nearest` measures it.
-
-    Args:
-        questions, asked: texts.
-        apart: a value of each question and of each that is asked: those of equal value are never near.
-
-    Raises:
-        DataError: no question of two characters.
-
-    Example:
-        >>> most_alike(["red apple", "red rose", "cow"], ["red apple"], (["a", "r", "c"], ["a"]))
-        [1]
-    """
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
 
     characters = TfidfVectorizer(analyzer="char", ngram_range=(2, 4))
@@ -64,12 +41,9 @@ def most_alike(
             f"`questions` must hold one of at least two characters, but none of the {len(questions)} does; "
             "use `majority`"
         ) from error
-    of_known, of_asked = (np.array(values, dtype=object) for values in apart or ((), ()))
     rows = max(1, _CELLS // len(questions))
-    found: list[int] = []
+    found: list[str] = []
     for start in range(0, len(asked), rows):
-        similarities = (characters.transform(asked[start : start + rows]) @ known).toarray()
-        if apart is not None:
-            similarities[of_asked[start : start + rows, None] == of_known] = -1
-        found += similarities.argmax(1).tolist()
+        similarities = characters.transform(asked[start : start + rows]) @ known
+        found += [answers[place] for place in similarities.toarray().argmax(1).tolist()]
     return found

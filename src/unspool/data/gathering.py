@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from unspool.data.likeness import most_alike
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
 
 _ROWS = 4096  # made at a time
 
 
-def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str) -> dict[str, Table]:
+def gathered(
+    tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str, near: str | None = None
+) -> dict[str, Table]:
     """Tables with a column more: what a row asks for, and what other rows of the training part say of the same thing.
 
         into="known", same="emoji", by="language", of="name":
@@ -27,6 +30,9 @@ def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: 
             🐙     fr        pieuvre     fr⏎en octopus⏎es pulpo⏎it polpo        (of the test part)
 
     The first line is the row's own `by`. Of rows with the same `by` none is told, so that no row tells its own `of`.
+    With `near`, a second line follows it: what the training part tells, by the same `by`, of another thing: that whose
+    other lines are most alike, by their words (`most_alike`), of another value in the column `near`. Empty if none is.
+
     The other lines stand in the order of `by`. Nothing of the other parts is ever told: what is held out is held out of
     the inputs, too.
 
@@ -36,6 +42,8 @@ def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: 
         same: the column whose value makes rows tell of one thing.
         by: the column that says which of several things is told of it, texts of one line.
         of: the column that holds what is told, texts; a line break in one becomes a blank.
+        near: the column whose value makes things too near to tell of each other, as variants of a thing; None for no
+            second line.
 
     Raises:
         DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts.
@@ -48,7 +56,7 @@ def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: 
         ['en\\nes pulpo', 'es\\nen octopus', 'en']
     """
     for table in tables.values():
-        table.check_columns([same, by, of])
+        table.check_columns([same, by, of, *([near] if near is not None else [])])
         if into in table.columns:
             raise DataError(
                 f"`into` must be the name of a new column, but {table.origin} has a column `{into}` already"
@@ -59,19 +67,32 @@ def gathered(tables: Mapping[str, Table], *, into: str, same: str, by: str, of: 
     for each in known.values():
         each.sort(key=lambda told: told[0])
     learned = tables["train"].key
-    return {part: _with_known(table, known, (into, same, by, of), learned) for part, table in tables.items()}
+    names = (into, same, by, of)
+
+    def made(part: str) -> Table:
+        def hints() -> Sequence[list[str]]:
+            return (
+                [[]] * len(tables[part]) if near is None else _hints(tables[part], tables["train"], known, names, near)
+            )
+
+        return _with_known(tables[part], known, (*names, near), learned, hints)
+
+    return {part: made(part) for part in tables}
 
 
 def _with_known(
-    table: Table, known: Mapping[Any, list[tuple[str, str]]], names: tuple[str, str, str, str], learned: str
+    table: Table,
+    known: Mapping[Any, list[tuple[str, str]]],
+    names: tuple[str, str, str, str, str | None],
+    learned: str,
+    hints: Callable[[], Sequence[list[str]]],
 ) -> Table:
-    into, same, by, of = names
+    into, same, by, of, _ = names
     schema = pa.schema([*table.schema.remove_metadata(), (into, pa.string())])
 
     def rows() -> Iterator[dict[str, Any]]:
-        for row, (thing, asked, _) in zip(table, _told(table, same, by, of), strict=True):
-            others = [f"{which} {text}" for which, text in known.get(thing, ()) if which != asked]
-            yield {**row, into: "\n".join([asked, *others])}
+        for row, (thing, asked, _), hint in zip(table, _told(table, same, by, of), hints(), strict=True):
+            yield {**row, into: "\n".join([asked, *hint, *_others(known, thing, asked)])}
 
     def batches() -> Iterator[Any]:
         left = rows()
@@ -79,6 +100,35 @@ def _with_known(
             yield pa.RecordBatch.from_pylist(piece, schema)
 
     return store(Stream(["gathered", table.key, learned, *names], batches, table.origin))
+
+
+def _others(known: Mapping[Any, list[tuple[str, str]]], thing: Any, asked: str) -> list[str]:
+    return [f"{which} {text}" for which, text in known.get(thing, ()) if which != asked]
+
+
+def _hints(
+    table: Table,
+    train: Table,
+    known: Mapping[Any, list[tuple[str, str]]],
+    names: tuple[str, str, str, str],
+    near: str,
+) -> list[list[str]]:
+    """For each row what is told of the thing that is most alike, by the same `by`: a line each."""
+    _, same, by, of = names
+    learned = list(zip(_told(train, same, by, of), train.column(near), strict=True))
+    asked = list(zip(_told(table, same, by, of), table.column(near), strict=True))
+    found: list[list[str]] = [[""] for _ in asked]
+    for which in sorted({each[1] for each, _ in asked}):
+        there = [(each, group) for each, group in learned if each[1] == which]
+        rows = [row for row, (each, _) in enumerate(asked) if each[1] == which]
+        if not there:
+            continue
+        texts = ["\n".join(_others(known, each[0], which)) for each, _ in there]
+        questions = ["\n".join(_others(known, asked[row][0][0], which)) for row in rows]
+        places = most_alike(texts, questions, ([group for _, group in there], [asked[row][1] for row in rows]))
+        for row, place in zip(rows, places, strict=True):
+            found[row] = ["" if place is None else there[place][0][2]]
+    return found
 
 
 def _told(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:

@@ -91,6 +91,9 @@ class GatherSpec(Section):
     """The column that says which of several things is told of it, as a language."""
     of: str
     """The column that holds what is told, as a name; never that of a row's own `by`."""
+    near: str | None = None
+    """A column whose value variants of a thing share: in a second line stands what the most similar other thing is told
+    to be, by the same `by`; null: no such line."""
 
 
 class DataSpec(Section):

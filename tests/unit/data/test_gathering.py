@@ -94,3 +94,30 @@ def test_what_is_no_text_is_named_with_its_row() -> None:
     with pytest.raises(DataError) as error:
         gathered({"train": numbers}, **NAMES)
     assert str(error.value) == "row 1 of `language` in memory must be a text to be gathered, but is None"
+
+
+def test_a_second_line_tells_of_the_thing_that_is_most_alike_but_is_no_variant_of_it() -> None:
+    rows = [
+        ("apple", "fruit", "en", "red apple"),
+        ("apple", "fruit", "fr", "pomme rouge"),
+        ("small apple", "fruit", "en", "small red apple"),
+        ("small apple", "fruit", "fr", "petite pomme rouge"),
+        ("rose", "flower", "en", "red rose"),
+        ("rose", "flower", "fr", "rose rouge"),
+        ("cow", "animal", "fr", "vache"),
+    ]
+    columns = ("thing", "kind", "language", "name")
+    train = Table.from_rows([dict(zip(columns, row, strict=True)) for row in rows])
+    asked = [("cherry", "fruit", "fr", "cerise"), ("apple", "fruit", "it", "mela"), ("cow", "animal", "en", "cow")]
+    test = Table.from_rows([dict(zip(columns, row, strict=True)) for row in asked])
+    tables = gathered({"train": train, "test": test}, **NAMES, near="kind")
+    second = [known.split("\n")[1] for known in tables["train"].column("known")]
+    # The apple's nearest is the small apple, a variant; of others the rose, whose English name has a word in common.
+    assert second == ["red rose", "rose rouge", "red rose", "rose rouge", "red apple", "pomme rouge", ""]
+    # Nothing is known of the cherry, and no name in Italian at all. The cow has a name in French, as the apple has.
+    assert [known.split("\n")[1] for known in tables["test"].column("known")] == ["", "", "red apple"]
+    without = gathered({"train": train, "test": test}, **NAMES)
+    for part, table in tables.items():
+        for mine, plain in zip(table.column("known"), without[part].column("known"), strict=True):
+            first, _, *others = mine.split("\n")
+            assert [first, *others] == plain.split("\n")
