@@ -14,3 +14,5 @@ from unspool.decode.hypothesis import Hypothesis as Hypothesis
 from unspool.decode.hypothesis import without_unknown as without_unknown
 from unspool.decode.rollout import greedy as greedy
 from unspool.decode.rollout import sample as sample
+from unspool.decode.steps import Written as Written
+from unspool.decode.steps import write_steps as write_steps

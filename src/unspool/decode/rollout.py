@@ -10,6 +10,7 @@ from torch import Tensor
 from unspool.decode.hypothesis import Constraint, Decodable, Hypothesis, limits, next_log_probabilities, stepping
 from unspool.errors import DecodingError
 from unspool.models.encoder import Encoded
+from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, uniform, using
 from unspool.state import select
 from unspool.tokens import END, START
@@ -25,6 +26,7 @@ def greedy(
     min_length: int = 0,
     constrain: Constraint | None = None,
     attention: bool = False,
+    opening: Ragged | None = None,
 ) -> list[Hypothesis]:
     """The most probable next token at each step, until the end token.
 
@@ -35,16 +37,16 @@ def greedy(
         min_length: the fewest.
         constrain: which tokens may follow: see `Constraint`.
         attention: whether to keep where each step looked.
+        opening: (total,) tokens that each sequence begins with and goes on from, as a prompt.
 
     Returns:
-        One hypothesis a source, in order.
+        One hypothesis a source, in order; what is given is part of it, and counts in its log-probability.
 
     Raises:
         DecodingError: a `max_length` out of range, a constraint that forbids everything.
     """
-    return _rollout(
-        model, encoded, lambda scores, rows, time: scores.argmax(1), max_length, min_length, constrain, attention
-    )
+    choose: Choose = lambda scores, rows, time: scores.argmax(1)  # noqa: E731
+    return _rollout(model, encoded, _after(opening, choose), max_length, min_length, constrain, attention, opening)
 
 
 def sample(
@@ -59,6 +61,7 @@ def sample(
     min_length: int = 0,
     constrain: Constraint | None = None,
     attention: bool = False,
+    opening: Ragged | None = None,
 ) -> list[Hypothesis]:
     """A token drawn at each step, until the end token.
 
@@ -69,7 +72,7 @@ def sample(
         top_k: draw among the `top_k` most probable tokens.
         top_p: draw among the most probable tokens that together hold this much probability (Holtzman et al., 2020).
         seed: another gives other sequences.
-        model, encoded, max_length, min_length, constrain, attention: as for `greedy`.
+        model, encoded, max_length, min_length, constrain, attention, opening: as for `greedy`.
 
     Returns:
         One hypothesis a source, in order; its log-probability is the model's own, at temperature 1.
@@ -103,7 +106,22 @@ def sample(
         place = torch.searchsorted(mass, point.unsqueeze(1), right=True).clamp(max=mass.shape[1] - 1)
         return tokens.gather(1, place).squeeze(1)
 
-    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention)
+    return _rollout(model, encoded, _after(opening, choose), max_length, min_length, constrain, attention, opening)
+
+
+def _after(opening: Ragged | None, choose: Choose) -> Choose:
+    """Choose what is given, as long as there is any."""
+    if opening is None:
+        return choose
+    lengths, values = opening.lengths.to(opening.device), opening.values
+    begins = opening.layout.offsets[:-1].to(opening.device)
+
+    def given(scores: Tensor, rows: Tensor, time: int) -> Tensor:
+        place = (begins[rows] + time).clamp(max=max(len(values) - 1, 0))
+        found = choose(scores, rows, time)
+        return torch.where(time < lengths[rows], values[place], found) if len(values) else found
+
+    return given
 
 
 @torch.no_grad()
@@ -115,6 +133,7 @@ def _rollout(
     min_length: int,
     constrain: Constraint | None,
     attention: bool,
+    opening: Ragged | None,
 ) -> list[Hypothesis]:
     """Each sequence stops on its own: what has ended leaves the batch."""
     size, device = encoded.memory.batch_size, encoded.memory.device
@@ -130,7 +149,10 @@ def _rollout(
     time = 0
     while len(rows):
         decoded, state = step(last, state, context)
-        plain, allowed = next_log_probabilities(decoded.output, prefixes, rows, constrain, may_end=time >= min_length)
+        free = opening is None or time >= opening.max_length  # what is given need not be allowed
+        plain, allowed = next_log_probabilities(
+            decoded.output, prefixes, rows, constrain if free else None, may_end=time >= min_length
+        )
         if attention and decoded.weights is not None:
             looked.append(decoded.weights)
         last = choose(allowed, rows, time)

@@ -16,6 +16,7 @@ from unspool.metrics.edits import exact_match as exact_match
 from unspool.metrics.edits import spoken_word_error_rate as spoken_word_error_rate
 from unspool.metrics.edits import token_error_rate as token_error_rate
 from unspool.metrics.edits import word_error_rate as word_error_rate
+from unspool.metrics.likelihood import nats_per_step as nats_per_step
 from unspool.metrics.likelihood import perplexity as perplexity
 from unspool.metrics.overlap import bleu as bleu
 from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
@@ -56,5 +57,5 @@ METRICS: dict[str, Metric] = {
 """Every metric of texts by the name of its `Score`. One with the attribute `reads_inputs` takes the inputs as a third
 argument, one for each hypothesis."""
 
-LIKELIHOODS: dict[str, _Likelihood] = {"perplexity": perplexity}
+LIKELIHOODS: dict[str, _Likelihood] = {"perplexity": perplexity, "nats_per_step": nats_per_step}
 """Every metric of how probable the right answers are, by the name of its `Score`: from a sum of nats and its tokens."""

@@ -36,5 +36,29 @@ def perplexity(nats: float, tokens: float) -> Score:
     return Score(_exp(nats / tokens), "perplexity", "lower", details, signature)
 
 
+def nats_per_step(nats: float, steps: float) -> Score:
+    """The mean negative log-likelihood of a step, in nats: of all that sounds at once, of a row of pixels, of a stroke.
+
+        Σ -log p(step | input, steps before it) / number of steps
+
+    Args:
+        nats: the sum of -log p, natural logarithm.
+        steps: how many there are.
+
+    Raises:
+        DataError: no steps.
+
+    Reference:
+        Boulanger-Lewandowski et al. (2012), table 1, for music.
+
+    Example:
+        >>> print(nats_per_step(nats=850.0, steps=100))
+        nats_per_step 8.50 (lower is better; unit:step)
+    """
+    if not steps > 0:
+        raise DataError(f"`steps` must be above 0, but is {steps}")
+    return Score(nats / steps, "nats_per_step", "lower", {"nats": nats, "steps": steps}, "unit:step")
+
+
 def _exp(mean: float) -> float:
     return math.exp(mean) if mean < 700 else math.inf

@@ -72,4 +72,6 @@ from unspool.models.vec2seq import VectorDecoder as VectorDecoder
 from unspool.models.vec2seq import VectorEncoder as VectorEncoder
 from unspool.models.vector_assembly import encoder_with_candidates as encoder_with_candidates
 from unspool.models.vector_assembly import encoder_with_head as encoder_with_head
+from unspool.models.vector_assembly import step_writer as step_writer
 from unspool.models.vector_assembly import vector_decoder as vector_decoder
+from unspool.models.writer import StepWriter as StepWriter

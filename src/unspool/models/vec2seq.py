@@ -23,15 +23,18 @@ class VectorEncoder(nn.Module):
     """Columns as a memory of a single step, so that a vector can be decoded as any memory is.
 
     Args:
-        reader: from columns to a vector.
+        reader: from columns to a vector; None where nothing is read, and the vector has no features.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader | None) -> None:
         super().__init__()
         self.reader = reader
 
     def forward(self, columns: Columns, ids: Tensor) -> Encoded:
         """-> memory (batch, output_size), one step a row"""
+        if self.reader is None:
+            nothing = torch.zeros(len(ids), 0, device=next(self.buffers(), torch.empty(0)).device)
+            return Encoded(Ragged(nothing, torch.ones(len(ids), dtype=torch.int64), ids), ())
         vector = self.reader(columns).vector
         return Encoded(Ragged(vector, torch.ones(len(vector), dtype=torch.int64), ids), ())
 
@@ -129,8 +132,8 @@ class VectorDecoder(EncoderDecoder):
                 column that is a `Ragged`; else 0, 1, …
         """
         if ids is None:
-            known = [source, *(source[name] for name in self.encoder.reader.names)]
+            names = self.encoder.reader.names if self.encoder.reader is not None else ()
+            known = [source, *(source[name] for name in names)]
             ids = next((each.ids for each in known if hasattr(each, "ids")), None)
-        if ids is None:
-            ids = torch.arange(len(source[self.encoder.reader.names[0]]))  # type: ignore[arg-type]
+            ids = torch.arange(len(source[names[0]])) if ids is None else ids  # type: ignore[arg-type]
         return self.encoder(source, ids)  # type: ignore[no-any-return]

@@ -13,12 +13,14 @@ from unspool.models.assembly import initialise, recurrent_stack
 from unspool.models.bridge import Bridge, MeanBridge, NoBridge
 from unspool.models.candidates import EncoderWithCandidates
 from unspool.models.decoder import Decoder, state_layers
+from unspool.models.emissions import Emission
 from unspool.models.heads import Head
 from unspool.models.reader_assembly import DROPOUT, Reading, reader, reader_beside
 from unspool.models.seq2vec import EncoderWithHead
 from unspool.models.sizes import ColumnSize, LinesOf
 from unspool.models.steps import Front
 from unspool.models.vec2seq import ConditionedDecoder, MeaningBridge, VectorDecoder, VectorEncoder
+from unspool.models.writer import StepWriter
 
 CONDITIONS = ("start", "steps", "both")
 
@@ -110,7 +112,8 @@ def vector_decoder(
     """A network from columns to a sequence, from sizes and names.
 
     Args:
-        columns, pooling, bidirectional, front: see `reader`.
+        columns: see `reader`; none for a model of the sequence alone.
+        pooling, bidirectional, front: see `reader`.
         target_size: number of ids of the sequence that is written.
         hidden_size, num_layers, cell: of the decoder.
         encoder_hidden_size: of the encoders of columns that are sequences; that of the decoder if left out.
@@ -121,11 +124,8 @@ def vector_decoder(
     Raises:
         ModelError: another condition, no pooling, or one of another name.
     """
-    if condition not in CONDITIONS:
-        raise ModelError(f"`condition` must be one of {', '.join(CONDITIONS)}, but is {condition!r}")
     noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
-    read = reader(
-        columns,
+    how = Reading(
         embedding_size=embedding_size,
         hidden_size=encoder_hidden_size or hidden_size,
         cell=LSTM if cell is SCLSTM else cell,
@@ -135,7 +135,89 @@ def vector_decoder(
         embedding_dropout=noise,
         front=front,
     )
-    size = read.output_size
+    read = reader(columns, **how) if columns else None
+    output_size = embedding_size if tied_embeddings else hidden_size
+    decoder = _vector_decoder(
+        read.output_size if read else 0,
+        condition,
+        embedding_size,
+        hidden_size,
+        num_layers,
+        cell,
+        dropout,
+        noise,
+        output_size,
+    )
+    embedding, output = nn.Embedding(target_size, embedding_size), nn.Linear(output_size, target_size)
+    initialise([embedding], output)
+    if tied_embeddings:
+        output.weight = embedding.weight
+    return VectorDecoder(VectorEncoder(read), embedding, decoder, output, last)
+
+
+def step_writer(
+    columns: Mapping[str, ColumnSize],
+    emission: Callable[[int], Emission],
+    *,
+    embedding_size: int = 256,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    cell: Callable[[int, int], Cell] = LSTM,
+    encoder_hidden_size: int | None = None,
+    bidirectional: bool = True,
+    pooling: str | Sequence[str] = "max",
+    condition: str = "both",
+    dropout: float = 0.1,
+    embedding_dropout: float | None = None,
+    output_dropout: float | None = None,
+    front: Front | None = None,
+) -> StepWriter:
+    """A network from columns, or from none, to steps that are no tokens, from sizes and names.
+
+    Args:
+        columns: what is read, by name; none for a model of the steps alone.
+        emission: made with the size of an output, such as `lambda size: BernoulliEmission(size, 88)`.
+        embedding_size: of what the decoder reads of the step before.
+        hidden_size, num_layers, cell, encoder_hidden_size, bidirectional, pooling, condition, dropout,
+        embedding_dropout, output_dropout, front: as for `vector_decoder`.
+
+    Raises:
+        ModelError: as of `vector_decoder`.
+    """
+    noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
+    how = Reading(
+        embedding_size=embedding_size,
+        hidden_size=encoder_hidden_size or hidden_size,
+        cell=cell,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        dropout=dropout,
+        embedding_dropout=noise,
+        front=front,
+    )
+    read = reader(columns, **how) if columns else None
+    size = read.output_size if read else 0
+    decoder = _vector_decoder(
+        size, condition, embedding_size, hidden_size, num_layers, cell, dropout, noise, hidden_size
+    )
+    told = emission(hidden_size)
+    return StepWriter(VectorEncoder(read), nn.Linear(told.step_size, embedding_size), decoder, told, last)
+
+
+def _vector_decoder(
+    size: int,
+    condition: str,
+    embedding_size: int,
+    hidden_size: int,
+    num_layers: int,
+    cell: Callable[[int, int], Cell],
+    dropout: float,
+    noise: float,
+    output_size: int,
+) -> Decoder:
+    """A decoder of vectors of a size; of one without features it starts from zeros."""
+    if condition not in CONDITIONS:
+        raise ModelError(f"`condition` must be one of {', '.join(CONDITIONS)}, but is {condition!r}")
     make = (lambda inputs, width: SCLSTM(inputs, width, meaning_size=size)) if cell is SCLSTM else cell
     beside = 0 if condition == "start" else size
     recurrent = recurrent_stack(embedding_size + beside, hidden_size, num_layers, make, dropout, noise)
@@ -143,13 +225,8 @@ def vector_decoder(
     if cell is SCLSTM:
         bridge: Bridge = MeaningBridge(size, len(states), states[0])
     else:
-        bridge = MeanBridge(size, len(states), states[0]) if condition != "steps" else NoBridge(len(states), states[0])
-    output_size = embedding_size if tied_embeddings else hidden_size
-    decoder = (
-        ConditionedDecoder(recurrent, bridge, output_size) if beside else Decoder(recurrent, bridge, None, output_size)
-    )
-    embedding, output = nn.Embedding(target_size, embedding_size), nn.Linear(output_size, target_size)
-    initialise([embedding], output)
-    if tied_embeddings:
-        output.weight = embedding.weight
-    return VectorDecoder(VectorEncoder(read), embedding, decoder, output, last)
+        told = condition != "steps" and size > 0
+        bridge = MeanBridge(size, len(states), states[0]) if told else NoBridge(len(states), states[0])
+    if beside:
+        return ConditionedDecoder(recurrent, bridge, output_size)
+    return Decoder(recurrent, bridge, None, output_size)

@@ -11,7 +11,7 @@ from unspool.metrics import LIKELIHOODS, METRICS
 from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
-from unspool.recipes.network import EncoderDecoderSpec, EncoderWithHeadSpec, ModelSpec
+from unspool.recipes.network import EncoderDecoderSpec, EncoderWithHeadSpec, ModelSpec, VectorDecoderSpec
 from unspool.recipes.reading import written
 from unspool.recipes.section import Section
 from unspool.recipes.values import BaselineName, MetricName
@@ -26,8 +26,8 @@ class Recipe(Section):
     """What the recipe is for, in one line."""
     data: DataSpec
     """Where examples come from."""
-    inputs: Annotated[dict[str, FieldSpec], Field(min_length=1)]
-    """The columns the model reads, by name, and what is in them."""
+    inputs: dict[str, FieldSpec] = {}
+    """The columns the model reads, by name, and what is in them; none for a decoder of sequences alone."""
     outputs: Annotated[dict[str, FieldSpec], Field(min_length=1)]
     """The columns the model writes, by name, and what is in them."""
     model: ModelSpec = EncoderDecoderSpec()
@@ -64,6 +64,8 @@ class Recipe(Section):
         if self.train.metric not in ("loss", *self.metrics):
             known = ", ".join(f"`{name}`" for name in ("loss", *self.metrics))
             raise mistake("train.metric", f"must be `loss` or one of `metrics` ({known}), but is {self.train.metric!r}")
+        if not self.inputs and not isinstance(self.model, VectorDecoderSpec):
+            raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
         self._check_measures()
         self._check_candidates()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):

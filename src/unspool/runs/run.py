@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -246,7 +246,8 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     Args:
         limit: the most questions; None: all.
     """
-    asked = zip(*(table.column(name) for name in task.sources), strict=True)
+    columns = [table.column(name) for name in task.sources]
+    asked = zip(*columns, strict=True) if columns else repeat((), len(table))
     rows = zip(asked, table.column(task.target), strict=True)
 
     def question(values: tuple[Any, ...]) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from unspool.fields import Field
+from unspool.fields import Field, NotesField, RowsField, StrokesField
 from unspool.recipes import EncoderWithHeadSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
@@ -11,6 +11,7 @@ from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
 from unspool.tasks.vec2seq import VectorToSequence as VectorToSequence
+from unspool.tasks.writing import ToSteps as ToSteps
 
 
 def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
@@ -21,4 +22,7 @@ def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
     """
     if isinstance(recipe.model, EncoderWithHeadSpec):
         return (SequenceToVector if recipe.model.candidates is None else SequenceToCandidate)(recipe, fields)
+    outputs = [fields[name] for name in recipe.outputs]
+    if isinstance(recipe.model, VectorDecoderSpec) and isinstance(outputs[0], NotesField | RowsField | StrokesField):
+        return ToSteps(recipe, fields)
     return (VectorToSequence if isinstance(recipe.model, VectorDecoderSpec) else SequenceToSequence)(recipe, fields)

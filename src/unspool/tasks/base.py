@@ -12,7 +12,7 @@ from unspool import cells, data
 from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.errors import FieldError, RecipeError
-from unspool.fields import Field, LabelField, TextField
+from unspool.fields import ChordsField, Field, LabelField, TextField
 from unspool.models import (
     Augment,
     ColumnSize,
@@ -168,6 +168,8 @@ def _size(task: Task, name: str) -> ColumnSize:
     if isinstance(field, TextField):
         vocabulary = getattr(task.recipe.fields[name], "vocabulary", None) or name
         return (LinesOf if field.lines else SequenceOf)(len(field), vocabulary)
+    if isinstance(field, ChordsField):
+        return SequenceOf(len(field), name)
     if isinstance(field, LabelField):
         return OneOf(len(field))
     if hasattr(field, "step_shape"):
@@ -230,6 +232,16 @@ def source_size(task: Task, name: str) -> int | StepsOf | PictureOf:
     if isinstance(size, StepsOf | PictureOf):
         return size
     raise RecipeError(f"`inputs.{name}` must be a sequence for this model, but is a {type(task.fields[name]).__name__}")
+
+
+def token_field(fields: Mapping[str, Field], column: str) -> TextField | ChordsField:
+    """The field of a column that is written token by token: a text, or music note by note.
+
+    Raises:
+        RecipeError: it is of another kind.
+    """
+    found = fields[column]
+    return found if isinstance(found, ChordsField) else text_field(fields, column)
 
 
 def text_field(fields: Mapping[str, Field], column: str) -> TextField:

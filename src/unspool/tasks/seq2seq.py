@@ -26,6 +26,7 @@ from unspool.decode import (
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field, TextField
 from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
+from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
 from unspool.tasks.base import (
     Prediction,
@@ -53,6 +54,7 @@ class SequenceObjective:
         target: name of the column.
         smoothing: of labels.
         sampling: the rate of scheduled sampling now.
+        counted: the id of a token; the mean is then one over its occurrences, as over the steps of music.
     """
 
     model: nn.Module
@@ -60,10 +62,13 @@ class SequenceObjective:
     target: str
     smoothing: float = 0.0
     sampling: Callable[[], float] = lambda: 0.0
+    counted: int | None = None
     scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
 
     def weights(self, batch: Batch) -> dict[str, float]:
         target = ragged(batch, self.target)
+        if self.counted is not None:
+            return {"tokens": float((target.values == self.counted).sum().clamp(min=1))}
         return {"tokens": float(len(target.values) + target.batch_size)}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
@@ -247,11 +252,13 @@ class SequenceToSequence:
         *,
         n_best: int = 1,
         attention: bool = False,
+        opening: Ragged | None = None,
     ) -> list[list[Hypothesis]]:
         """For each example, in order, the best outputs without unknown tokens; `how.sample` draws one instead.
 
         Args:
             batch, values: the inputs, encoded and raw.
+            opening: tokens that outputs begin with; these are drawn, or the best token is taken at each step.
         """
         source = self.source(batch)
         if isinstance(model, CTCNetwork):
@@ -276,6 +283,8 @@ class SequenceToSequence:
         given: dict[str, Any] = {"max_length": limit, "attention": attention}
         repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
         given["constrain"] = all_of(without_unknown, *repeats, *self.constraints(values, limit, how))
+        if opening is not None:
+            given["opening"] = opening
         if how.sample:
             drawn = [
                 sample(
@@ -290,7 +299,7 @@ class SequenceToSequence:
                 for turn in range(n_best)
             ]
             return [list(row) for row in zip(*drawn, strict=True)]
-        if how.beam == 1 and n_best == 1:
+        if opening is not None or (how.beam == 1 and n_best == 1):
             return [[found] for found in greedy(decodable, encoded, **given)]
         return beam_search(
             decodable,

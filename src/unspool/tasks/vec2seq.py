@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from unspool import acts
 from unspool.data import Batch
 from unspool.decode import Constraint, exactly
-from unspool.fields import ActField
+from unspool.fields import ActField, ChordsField
+from unspool.fields.chords import NEXT
 from unspool.models import vector_decoder
+from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, VectorDecoderSpec
-from unspool.tasks.base import by_column, cell_of, front_of, shown, sizes, text_field
-from unspool.tasks.seq2seq import SequenceToSequence
+from unspool.tasks.base import ROWS, Prediction, by_column, cell_of, front_of, shown, sizes, text_field, token_field
+from unspool.tasks.seq2seq import SequenceObjective, SequenceToSequence
 
 
 class VectorToSequence(SequenceToSequence):
@@ -45,7 +48,7 @@ class VectorToSequence(SequenceToSequence):
         assert isinstance(spec, VectorDecoderSpec)
         return vector_decoder(
             sizes(self),
-            len(text_field(self.fields, self.target)),
+            len(token_field(self.fields, self.target)),
             embedding_size=spec.embedding_size,
             hidden_size=spec.decoder.hidden_size,
             num_layers=spec.decoder.num_layers,
@@ -73,6 +76,27 @@ class VectorToSequence(SequenceToSequence):
         for act in self._acts([question]):
             answer = acts.fill(act, answer)
         return str(answer)
+
+    def predict(
+        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+    ) -> list[Prediction]:
+        """Answers to raw inputs, in their order; where nothing is read, what goes on from each of these openings."""
+        if self.sources:
+            return super().predict(model, values, how, n_best=n_best, attention=attention)
+        model.eval()
+        found: list[Prediction] = []
+        for start in range(0, len(values), ROWS):
+            given = list(values[start : start + ROWS])
+            ids = torch.arange(start, start + len(given))
+            opening = Ragged.from_list([token_field(self.fields, self.target).encode(value) for value in given], ids)
+            written = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
+            found += [self._prediction(*each) for each in zip(written, given, strict=True)]
+        return found
+
+    def objective(self, model: nn.Module, *, training: bool = True) -> SequenceObjective:
+        found = super().objective(model, training=training)
+        found.counted = NEXT if isinstance(self.fields[self.target], ChordsField) else None
+        return found
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         return self.longest(batch, how)

@@ -1,0 +1,102 @@
+"""Steps that are no tokens, drawn one after another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unspool.decode.hypothesis import limits
+from unspool.models import StepWriter
+from unspool.models.encoder import Encoded
+from unspool.ragged import Ragged
+from unspool.randomness import Drawing, Draws, using
+from unspool.state import select
+
+
+class Written(NamedTuple):
+    """What was written for an example.
+
+    Fields:
+        steps: (length, features), as their field decodes them; what was given among them.
+        nats: the negative log-likelihood of the steps that were written, in nats.
+        complete: whether the emission ended it, rather than the limit.
+    """
+
+    steps: Tensor
+    nats: float
+    complete: bool
+
+
+@torch.no_grad()
+def write_steps(
+    model: StepWriter,
+    encoded: Encoded,
+    *,
+    max_length: int | Tensor,
+    opening: Ragged | None = None,
+    best: bool = False,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> list[Written]:
+    """A sequence for each vector, step by step until it ends or is as long as it may be.
+
+    What is drawn depends on the seed, the example's id and the position alone.
+
+    Args:
+        model: in evaluation mode.
+        encoded: the vectors, from the model.
+        max_length: the most steps, for all or one number each; what is given among them.
+        opening: (total, features), steps that are given and gone on from, one sequence for each vector.
+        best: whether to take the most probable step rather than to draw one.
+        temperature, seed: of drawing: see `Emission.sample`.
+
+    Returns:
+        One for each vector, in order.
+
+    Raises:
+        DecodingError: a `max_length` or a temperature out of range.
+    """
+    size, device = encoded.memory.batch_size, encoded.memory.device
+    limit = limits(max_length, size).to(device)
+    with using(seed=seed, step=0):
+        keys = Drawing().draws_for(encoded.memory.ids, device, active=True).key
+    state, context = model.start(encoded)
+    given = opening.split() if opening is not None else []
+    rows = torch.arange(size, device=device)
+    fed = torch.zeros(size, model.emission.step_size, device=device)
+    found: list[list[Tensor]] = [[] for _ in range(size)]
+    nats, complete = torch.zeros(size, dtype=torch.float64), [False] * size
+    time = 0
+    rows = rows[limit > 0]
+    fed, state = fed[rows], select(state, rows)
+    context = None if context is None else select(context, rows)
+    while len(rows):
+        decoded, state = model.decoder.step(model.read(fed), state, context)
+        told = model.emission(decoded.output)
+        if best:
+            steps = model.emission.best(told)
+        else:
+            draws = Draws(keys[rows], torch.full_like(rows, time))
+            steps = model.emission.sample(told, draws, temperature)
+        known = [len(given) > 0 and time < len(given[row]) for row in rows.tolist()]
+        for place, row in enumerate(rows.tolist()):
+            if known[place]:
+                steps[place] = given[row][time].to(steps.dtype)
+        cost = model.emission.per_step(told, steps).double().cpu()
+        ends = model.emission.ended(steps)
+        for place, row in enumerate(rows.tolist()):
+            found[row].append(steps[place].cpu())
+            nats[row] += 0.0 if known[place] else cost[place]
+            complete[row] = bool(ends[place])
+        time += 1
+        stay = (~ends & (time < limit[rows])).nonzero().flatten()
+        fed = model.emission.fed(steps)
+        if len(stay) < len(rows):
+            rows, fed, state = rows[stay], fed[stay], select(state, stay)
+            context = None if context is None else select(context, stay)
+    return [
+        Written(torch.stack(each) if each else torch.zeros(0, 0), float(nats[row]), complete[row])
+        for row, each in enumerate(found)
+    ]

@@ -1,0 +1,167 @@
+"""Vector, or nothing → steps that are no tokens: chords of music, rows of pictures, strokes of drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unspool.data import Batch
+from unspool.decode import write_steps
+from unspool.errors import FieldError, RecipeError
+from unspool.fields import Field, NotesField, RowsField, StrokesField
+from unspool.models import BernoulliEmission, Emission, MixtureEmission, StepWriter, step_writer
+from unspool.ragged import Ragged
+from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
+from unspool.tasks.base import ROWS, Prediction, cell_of, front_of, in_batches, one_output, ragged, shown, sizes
+
+_LONGER = 1.5  # than the longest target of the training part: where a drawing is given up
+
+
+@dataclass(eq=False)
+class StepObjective:
+    """The negative log-likelihood of the target's steps, in nats a step: what `Trainer` makes small."""
+
+    model: StepWriter
+    target: str
+    scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
+
+    def weights(self, batch: Batch) -> dict[str, float]:
+        return {"tokens": float(max(1, len(ragged(batch, self.target).values)))}
+
+    def totals(self, batch: Batch) -> dict[str, Tensor]:
+        columns: Any = shown(batch, batch)
+        return {"tokens": self.model.loss(columns, ragged(batch, self.target))}
+
+
+class ToSteps:
+    """What a recipe asks for whose output is notes, rows of pixels or strokes, and whose inputs are a vector or none.
+
+    Without inputs, what is asked is an opening, which the answer goes on from.
+
+    Args:
+        recipe: with one output.
+        fields: fitted, by column.
+
+    Raises:
+        RecipeError: other columns, or fields of other kinds.
+    """
+
+    many_answers = False
+
+    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
+        self.recipe, self.fields = recipe, dict(fields)
+        self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
+        self.longest_target = 0
+        if recipe.train.label_smoothing or recipe.train.scheduled_sampling:
+            name = "label_smoothing" if recipe.train.label_smoothing else "scheduled_sampling"
+            raise RecipeError(
+                f"`train.{name}` must be 0 where steps are no tokens, but is {getattr(recipe.train, name):g}"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.sources, self.target)
+
+    def build(self, longest_target: int = 0) -> nn.Module:
+        """The model, its weights drawn from torch's generator.
+
+        Args:
+            longest_target: the most steps of a target in training.
+        """
+        self.longest_target = longest_target
+        spec = self.recipe.model
+        assert isinstance(spec, VectorDecoderSpec)
+        return step_writer(
+            sizes(self),
+            self._emission,
+            embedding_size=spec.embedding_size,
+            hidden_size=spec.decoder.hidden_size,
+            num_layers=spec.decoder.num_layers,
+            cell=cell_of(spec.decoder.cell),
+            encoder_hidden_size=spec.encoder.hidden_size,
+            bidirectional=spec.encoder.bidirectional,
+            pooling=spec.pooling,
+            condition=spec.condition,
+            dropout=spec.decoder.dropout,
+            embedding_dropout=spec.embedding_dropout,
+            output_dropout=spec.output_dropout,
+            front=front_of(spec.front),
+        )
+
+    def _emission(self, size: int) -> Emission:
+        target = self.fields[self.target]
+        if isinstance(target, StrokesField):
+            return MixtureEmission(size)
+        assert isinstance(target, NotesField | RowsField)
+        return BernoulliEmission(size, len(target))
+
+    def objective(self, model: nn.Module, *, training: bool = True) -> StepObjective:
+        assert isinstance(model, StepWriter)
+        return StepObjective(model, self.target)
+
+    def predict(
+        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+    ) -> list[Prediction]:
+        """What is written for raw inputs, or after raw openings, in their order; drawn, or with `beam` 1 and without
+        `sample` the most probable steps."""
+        assert isinstance(model, StepWriter)
+
+        def answers(batch: Batch, opening: Ragged | None = None) -> list[Prediction]:
+            columns: Any = shown(batch, self.sources)
+            encoded = model.encode(columns, batch.ids)
+            seed = self.recipe.seed if how.seed is None else how.seed
+            drawn = [
+                write_steps(
+                    model,
+                    encoded,
+                    max_length=self._limit(how),
+                    opening=opening,
+                    best=not how.sample,
+                    temperature=how.temperature,
+                    seed=seed + turn,
+                )
+                for turn in range(n_best)
+            ]
+            return [self._prediction(each) for each in zip(*drawn, strict=True)]
+
+        if self.sources:
+            return in_batches(model, self, values, lambda batch, given: answers(batch))
+        model.eval()
+        found = []
+        for start in range(0, len(values), ROWS):
+            ids = torch.arange(start, min(start + ROWS, len(values)))
+            given = [self.fields[self.target].encode(value) for value in values[start : start + ROWS]]
+            found += answers(Batch({}, ids), Ragged.from_list(given, ids))
+        return found
+
+    def _limit(self, how: DecodeSpec) -> int:
+        target = self.fields[self.target]
+        if isinstance(target, RowsField):
+            return target.height
+        if isinstance(target, NotesField):
+            return how.max_length or self.longest_target
+        return how.max_length or int(_LONGER * self.longest_target) + 1
+
+    def _prediction(self, written: Sequence[Any]) -> Prediction:
+        each = tuple(Prediction(self._told(one.steps), -one.nats, -one.nats, one.complete, (), None) for one in written)
+        return each[0]._replace(n_best=each)
+
+    def _told(self, steps: Tensor) -> Any:
+        try:
+            found = self.fields[self.target].decode(steps)
+        except FieldError:  # nothing was written at all
+            return []
+        return found.tolist() if hasattr(found, "tolist") else found
+
+    def alike(self, values: tuple[Any, ...]) -> Any:
+        return values
+
+    def as_text(self, question: Any, answer: Any) -> str:
+        return str(answer)
+
+    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
+        """Nothing is left to do."""
