@@ -95,6 +95,19 @@ def download(url: str, sha256: str) -> Path:
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:
+    found = _sha256(fetched(url, target))
+    if found != sha256:
+        raise UnreachableError(
+            f"`{url}` must be the file that was pinned (sha256 {sha256[:16]}…), but is another ({found[:16]}…)"
+        )
+
+
+def fetched(url: str, target: Path) -> Path:
+    """The file at an address, whatever it holds, fetched to `target`: for what is looked at by whoever asks.
+
+    Raises:
+        UnreachableError: no answer, or an answer that breaks off.
+    """
     received, expected = 0, None
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer, target.open("wb") as file:
@@ -111,11 +124,7 @@ def _fetch(url: str, sha256: str, target: Path) -> None:
         raise UnreachableError(f"`{url}`{so_far}: {reason}") from error
     if expected is not None and received < int(expected):
         raise UnreachableError(f"`{url}` broke off after {received} of {expected} bytes")
-    found = _sha256(target)
-    if found != sha256:
-        raise UnreachableError(
-            f"`{url}` must be the file that was pinned (sha256 {sha256[:16]}…), but is another ({found[:16]}…)"
-        )
+    return target
 
 
 def _sha256(path: Path) -> str:

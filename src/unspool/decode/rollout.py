@@ -43,10 +43,10 @@ def greedy(
         One hypothesis a source, in order; what is given is part of it, and counts in its log-probability.
 
     Raises:
-        DecodingError: a `max_length` out of range, a constraint that forbids everything.
+        DecodingError: a `max_length` out of range, a constraint that forbids everything, not one opening a source.
     """
     choose: Choose = lambda scores, rows, time: scores.argmax(1)  # noqa: E731
-    return _rollout(model, encoded, _after(opening, choose), max_length, min_length, constrain, attention, opening)
+    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening)
 
 
 def sample(
@@ -79,7 +79,7 @@ def sample(
 
     Raises:
         DecodingError: a temperature, `top_k`, `top_p` or `max_length` out of range, a constraint that forbids
-            everything.
+            everything, not one opening a source.
     """
     if not 0 < temperature < float("inf"):
         raise DecodingError(
@@ -106,13 +106,11 @@ def sample(
         place = torch.searchsorted(mass, point.unsqueeze(1), right=True).clamp(max=mass.shape[1] - 1)
         return tokens.gather(1, place).squeeze(1)
 
-    return _rollout(model, encoded, _after(opening, choose), max_length, min_length, constrain, attention, opening)
+    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening)
 
 
-def _after(opening: Ragged | None, choose: Choose) -> Choose:
+def _after(opening: Ragged, choose: Choose) -> Choose:
     """Choose what is given, as long as there is any."""
-    if opening is None:
-        return choose
     lengths, values = opening.lengths.to(opening.device), opening.values
     begins = opening.layout.offsets[:-1].to(opening.device)
 
@@ -122,6 +120,26 @@ def _after(opening: Ragged | None, choose: Choose) -> Choose:
         return torch.where(time < lengths[rows], values[place], found) if len(values) else found
 
     return given
+
+
+def _free(opening: Ragged, constrain: Constraint) -> Constraint:
+    """Constrain what follows each opening: what is given need not be allowed."""
+    lengths = opening.lengths.to(opening.device)
+
+    def constrained(log_probabilities: Tensor, prefixes: Tensor, rows: Tensor) -> Tensor:
+        given = (prefixes.shape[1] < lengths[rows]).unsqueeze(1)
+        return torch.where(given, log_probabilities, constrain(log_probabilities, prefixes, rows))
+
+    return constrained
+
+
+def check_opening(opening: Ragged, size: int) -> None:
+    """Raise a `DecodingError` where there is not an opening for each of so many sequences."""
+    if opening.batch_size != size:
+        raise DecodingError(
+            f"`opening` must have a sequence for each of the {size} that are decoded, but has {opening.batch_size}; "
+            "an empty one gives nothing"
+        )
 
 
 @torch.no_grad()
@@ -138,6 +156,9 @@ def _rollout(
     """Each sequence stops on its own: what has ended leaves the batch."""
     size, device = encoded.memory.batch_size, encoded.memory.device
     limit = limits(max_length, size).to(device)
+    if opening is not None:
+        check_opening(opening, size)
+        choose, constrain = _after(opening, choose), constrain and _free(opening, constrain)
     state, context = model.start(encoded)
     step = stepping(model, size)
     rows = torch.arange(size, device=device)
@@ -149,9 +170,8 @@ def _rollout(
     time = 0
     while len(rows):
         decoded, state = step(last, state, context)
-        free = opening is None or time >= opening.max_length  # what is given need not be allowed
         plain, allowed = next_log_probabilities(
-            decoded.output, prefixes, rows, constrain if free else None, may_end=time >= min_length
+            decoded.output, prefixes, rows, constrain, may_end=time >= min_length
         )
         if attention and decoded.weights is not None:
             looked.append(decoded.weights)

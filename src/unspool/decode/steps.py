@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from unspool.decode.hypothesis import limits
+from unspool.decode.rollout import check_opening
 from unspool.models import StepWriter
 from unspool.models.encoder import Encoded
 from unspool.ragged import Ragged
@@ -56,16 +57,18 @@ def write_steps(
         One for each vector, in order.
 
     Raises:
-        DecodingError: a `max_length` or a temperature out of range.
+        DecodingError: a `max_length` or a temperature out of range, not one opening a vector.
     """
     size, device = encoded.memory.batch_size, encoded.memory.device
     limit = limits(max_length, size).to(device)
     with using(seed=seed, step=0):
         keys = Drawing().draws_for(encoded.memory.ids, device, active=True).key
     state, context = model.start(encoded)
+    if opening is not None:
+        check_opening(opening, size)
     given = opening.split() if opening is not None else []
     rows = torch.arange(size, device=device)
-    fed = torch.zeros(size, model.emission.step_size, device=device)
+    fed = encoded.memory.values.new_zeros(size, model.emission.step_size)
     found: list[list[Tensor]] = [[] for _ in range(size)]
     nats, complete = torch.zeros(size, dtype=torch.float64), [False] * size
     time = 0

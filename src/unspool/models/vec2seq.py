@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.cells import Cell
+from unspool.errors import ModelError
 from unspool.layers.attention import Context
 from unspool.models.bridge import Bridge, MeanBridge
 from unspool.models.decoder import Attended, Decoded, Decoder
@@ -29,11 +30,13 @@ class VectorEncoder(nn.Module):
     def __init__(self, reader: Reader | None) -> None:
         super().__init__()
         self.reader = reader
+        if reader is None:
+            self.register_buffer("nothing", torch.zeros(0), persistent=False)  # knows the device and the type
 
     def forward(self, columns: Columns, ids: Tensor) -> Encoded:
         """-> memory (batch, output_size), one step a row"""
         if self.reader is None:
-            nothing = torch.zeros(len(ids), 0, device=next(self.buffers(), torch.empty(0)).device)
+            nothing = self.get_buffer("nothing").new_zeros(len(ids), 0)
             return Encoded(Ragged(nothing, torch.ones(len(ids), dtype=torch.int64), ids), ())
         vector = self.reader(columns).vector
         return Encoded(Ragged(vector, torch.ones(len(vector), dtype=torch.int64), ids), ())
@@ -135,5 +138,7 @@ class VectorDecoder(EncoderDecoder):
             names = self.encoder.reader.names if self.encoder.reader is not None else ()
             known = [source, *(source[name] for name in names)]
             ids = next((each.ids for each in known if hasattr(each, "ids")), None)
+            if ids is None and not names:
+                raise ModelError("`ids` must say which examples these are where no column is read, but are left out")
             ids = torch.arange(len(source[names[0]])) if ids is None else ids  # type: ignore[arg-type]
         return self.encoder(source, ids)  # type: ignore[no-any-return]

@@ -188,7 +188,7 @@ def step_writer(
     how = Reading(
         embedding_size=embedding_size,
         hidden_size=encoder_hidden_size or hidden_size,
-        cell=cell,
+        cell=LSTM if cell is SCLSTM else cell,
         bidirectional=bidirectional,
         pooling=pooling,
         dropout=dropout,

@@ -21,6 +21,7 @@ from unspool.runs.comparing import nats_of
 from unspool.runs.folder import Folder, new_folder
 from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.run import Run, load, questions, scores
+from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
 from unspool.tasks import SequenceObjective
 from unspool.training import (
@@ -38,6 +39,7 @@ from unspool.training import (
     adamw,
     initialise,
     load_weights,
+    plots,
     show_progress,
 )
 
@@ -161,42 +163,16 @@ def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     made.task.finish(made.model, made.validation_batches())
     save_weights(made.model, folder.weights)
     run = load(folder.path)
-    if importlib.util.find_spec("matplotlib") is not None:
-        _plot(run, made)
+    _plot(run, made)
     folder.write("README.md", card(made, folder, outcome))
     print_line(f"the best weights are in `{folder.path}`; try `unspool evaluate {folder.path}`")
     return run
 
 
 def _plot(run: Run, made: Prepared) -> None:
-    from unspool.training import plots
-
-    plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
-    (question,) = questions(made.tables["valid"], made.task, 1).inputs
-    answer = run.predict([question], attention=True)[0]
-    first = question[made.task.sources[0]] if len(made.task.sources) > 1 else question
-    if answer.attention is not None:
-        source = run.fields[made.task.sources[0]]
-        target = run.fields[made.task.target]
-        plots.attention_map(
-            answer.attention,
-            _steps(source, first, answer.attention.shape[1]),
-            [*_pieces(target, answer.text), "end"][: len(answer.attention)],
-            run.folder.plots / "attention.png",
-        )
-
-
-def _steps(field: Any, text: str, count: int) -> list[str]:
-    """What the steps of a text that were weighed are: its lines, where there are as many, or its tokens and the end."""
-    found = text.split("\n")
-    return found if len(found) == count else [*_pieces(field, text), "end"]
-
-
-def _pieces(field: Any, text: str) -> list[str]:
-    """A text's tokens, each as text; a class is one."""
-    if field.shape == "vector":
-        return [text]
-    return [field.decode(token.reshape(1)) for token in field.encode(text)]
+    if importlib.util.find_spec("matplotlib") is not None:
+        plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
+    show(run, made)
 
 
 def _facts(made: Prepared) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def in_batches(
 
 
 def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
-    """Raw inputs column by column.
+    """Raw inputs column by column; none where no column is read, and values are openings.
 
     Args:
         names: of the columns that are read.
@@ -141,6 +141,8 @@ def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any
     Raises:
         FieldError: a value that is no mapping where several columns are read, or one that lacks a column.
     """
+    if not names:
+        return {}
     if len(names) == 1:
         (name,) = names
         return {name: [each[name] if isinstance(each, Mapping) and name in each else each for each in values]}
@@ -152,6 +154,11 @@ def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any
             if name not in each:
                 raise FieldError(f"input {row} must name all columns that are read, but lacks `{name}`: {dict(each)!r}")
     return {name: [each[name] for each in values] for name in names}
+
+
+def is_nothing(opening: Any) -> bool:
+    """Whether an opening has no step: None, or an empty list, text or mapping, as what asks for nothing is."""
+    return opening is None or (hasattr(opening, "__len__") and len(opening) == 0)
 
 
 def sizes(task: Task) -> dict[str, ColumnSize]:

@@ -40,8 +40,15 @@ from unspool.tasks.base import (
     source_size,
     text_field,
 )
+from unspool.tokens import UNKNOWN
 
 _LONGER = 1.5  # than the longest target of the training part: where decoding gives up, whose input is no text
+
+
+def _without_unknown(scores: Tensor) -> Tensor:
+    """Log-probabilities of each step, where the unknown token is never said. (rows, ids) -> (rows, ids)"""
+    unknown = torch.tensor([UNKNOWN], device=scores.device)
+    return scores.float().log_softmax(1).index_fill(1, unknown, -torch.inf)
 
 
 @dataclass(eq=False)
@@ -263,7 +270,7 @@ class SequenceToSequence:
         source = self.source(batch)
         if isinstance(model, CTCNetwork):
             with torch.no_grad():
-                told = model(source).map(lambda scores: scores.float().log_softmax(1))
+                told = model(source).map(_without_unknown)
             if how.beam == 1 and n_best == 1:
                 return [[found] for found in ctc_greedy(told)]
             return ctc_beam_search(told, size=max(how.beam, n_best), n_best=n_best)

@@ -16,7 +16,18 @@ from unspool.fields.chords import NEXT
 from unspool.models import vector_decoder
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, VectorDecoderSpec
-from unspool.tasks.base import ROWS, Prediction, by_column, cell_of, front_of, shown, sizes, text_field, token_field
+from unspool.tasks.base import (
+    ROWS,
+    Prediction,
+    by_column,
+    cell_of,
+    front_of,
+    is_nothing,
+    shown,
+    sizes,
+    text_field,
+    token_field,
+)
 from unspool.tasks.seq2seq import SequenceObjective, SequenceToSequence
 
 
@@ -84,14 +95,20 @@ class VectorToSequence(SequenceToSequence):
         if self.sources:
             return super().predict(model, values, how, n_best=n_best, attention=attention)
         model.eval()
+        device = next(model.parameters()).device
         found: list[Prediction] = []
         for start in range(0, len(values), ROWS):
             given = list(values[start : start + ROWS])
             ids = torch.arange(start, start + len(given))
-            opening = Ragged.from_list([token_field(self.fields, self.target).encode(value) for value in given], ids)
+            opening = Ragged.from_list([self._opening(value) for value in given], ids).to(device)
             written = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
             found += [self._prediction(*each) for each in zip(written, given, strict=True)]
         return found
+
+    def _opening(self, value: Any) -> Tensor:
+        """The tokens of a raw opening. -> (length,)"""
+        field = token_field(self.fields, self.target)
+        return torch.zeros(0, dtype=torch.int64) if is_nothing(value) else field.encode(value)
 
     def objective(self, model: nn.Module, *, training: bool = True) -> SequenceObjective:
         found = super().objective(model, training=training)
@@ -103,10 +120,10 @@ class VectorToSequence(SequenceToSequence):
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
         """Where an act is read: each of its slots is said once."""
-        target = text_field(self.fields, self.target)
         found = self._acts(values)
         if not found or not how.slots_once:
             return []
+        target = text_field(self.fields, self.target)
         (field,) = (each for each in self.fields.values() if isinstance(each, ActField))
         return [exactly(*field.slots_once(found, target), max_length=limit)]
 

@@ -13,10 +13,22 @@ from unspool.data import Batch
 from unspool.decode import write_steps
 from unspool.errors import FieldError, RecipeError
 from unspool.fields import Field, NotesField, RowsField, StrokesField
+from unspool.fields.strokes import whole_strokes
 from unspool.models import BernoulliEmission, Emission, MixtureEmission, StepWriter, step_writer
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
-from unspool.tasks.base import ROWS, Prediction, cell_of, front_of, in_batches, one_output, ragged, shown, sizes
+from unspool.tasks.base import (
+    ROWS,
+    Prediction,
+    cell_of,
+    front_of,
+    in_batches,
+    is_nothing,
+    one_output,
+    ragged,
+    shown,
+    sizes,
+)
 
 _LONGER = 1.5  # than the longest target of the training part: where a drawing is given up
 
@@ -134,9 +146,22 @@ class ToSteps:
         found = []
         for start in range(0, len(values), ROWS):
             ids = torch.arange(start, min(start + ROWS, len(values)))
-            given = [self.fields[self.target].encode(value) for value in values[start : start + ROWS]]
+            given = [self._opening(value) for value in values[start : start + ROWS]]
             found += answers(Batch({}, ids), Ragged.from_list(given, ids))
         return found
+
+    def _opening(self, value: Any) -> Tensor:
+        """The steps of a raw opening: none of them ends a drawing, and upper rows are no whole picture."""
+        field = self.fields[self.target]
+        assert isinstance(field, NotesField | RowsField | StrokesField)
+        if is_nothing(value):
+            return torch.zeros(0, len(field))
+        if isinstance(field, RowsField) and hasattr(value, "shape") and len(value) < field.height:
+            return RowsField(len(value), field.width, field.threshold).encode(value)
+        steps = field.encode(value)
+        if isinstance(field, StrokesField):
+            steps[-1, 2] = float(whole_strokes(value)[-1, 2])
+        return steps
 
     def _limit(self, how: DecodeSpec) -> int:
         target = self.fields[self.target]

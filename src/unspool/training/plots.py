@@ -16,6 +16,8 @@ from unspool.training.progress import Record, read_records
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_WIDEST = 12.0  # inches, of what has no labels that would need more
+
 
 def curves(metrics: str | PathLike[str], path: str | PathLike[str]) -> None:
     """Draw loss, learning rate and each metric of a validation over the steps.
@@ -31,7 +33,7 @@ def curves(metrics: str | PathLike[str], path: str | PathLike[str]) -> None:
     if not records:
         raise RunError(f"`{metrics}` must hold a step to draw, but holds none; train first")
     names = list(dict.fromkeys(name for record in records for name in record.get("metrics", {})))
-    figure = _figure(10, 2.5 * (2 + len(names)))
+    figure = empty_figure(10, 2.5 * (2 + len(names)))
     panels = figure.subplots(2 + len(names), 1, sharex=True, squeeze=False)[:, 0]
     steps = [record["step"] for record in records]
     panels[0].plot(steps, [record["loss"] for record in records], linewidth=0.5, color="0.75", label="each step")
@@ -48,35 +50,38 @@ def curves(metrics: str | PathLike[str], path: str | PathLike[str]) -> None:
     panels[-1].set_xlabel("step")
     for panel in panels:
         panel.grid(alpha=0.3)
-    _write(figure, path)
+    write(figure, path)
 
 
 def attention_map(
-    weights: Tensor, source_tokens: Sequence[str], target_tokens: Sequence[str], path: str | PathLike[str]
+    weights: Tensor, source_tokens: Sequence[str] | None, target_tokens: Sequence[str], path: str | PathLike[str]
 ) -> None:
     """Draw where each token of the target looked in the source: the darker, the more.
 
     Args:
         weights: (target, source), from 0 to 1.
-        source_tokens: what each column is.
+        source_tokens: what each column is; None where columns are frames, which have numbers alone.
         target_tokens: what each row is.
         path: the picture, its kind told by the suffix.
 
     Raises:
         RunError: matplotlib is not installed, or there are other numbers of tokens.
     """
-    if tuple(weights.shape) != (len(target_tokens), len(source_tokens)):
+    columns = weights.shape[-1] if source_tokens is None else len(source_tokens)
+    if tuple(weights.shape) != (len(target_tokens), columns):
         raise RunError(
-            f"`weights` must be (target tokens, source tokens), {(len(target_tokens), len(source_tokens))}, "
+            f"`weights` must be (target tokens, source tokens), {(len(target_tokens), columns)}, "
             f"but is {tuple(weights.shape)}"
         )
-    figure = _figure(2 + 0.35 * len(source_tokens), 1.5 + 0.35 * len(target_tokens))
+    inches = 0.35 * columns if source_tokens is not None else min(0.35 * columns, _WIDEST)
+    figure = empty_figure(2 + inches, 1.5 + 0.35 * len(target_tokens))
     panel = figure.subplots()
     panel.imshow(weights.detach().float().cpu().numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    panel.set_xticks(range(len(source_tokens)), [_plain(token) for token in source_tokens], rotation=90)
-    panel.set_yticks(range(len(target_tokens)), [_plain(token) for token in target_tokens])
+    if source_tokens is not None:
+        panel.set_xticks(range(columns), [plain(token) for token in source_tokens], rotation=90)
+    panel.set_yticks(range(len(target_tokens)), [plain(token) for token in target_tokens])
     panel.xaxis.tick_top()
-    _write(figure, path)
+    write(figure, path)
 
 
 def confusion(told: Sequence[str], right: Sequence[str], path: str | PathLike[str]) -> None:
@@ -98,21 +103,21 @@ def confusion(told: Sequence[str], right: Sequence[str], path: str | PathLike[st
     counts = Counter(zip(right, told, strict=True))
     rows = [[counts[true, said] for said in names] for true in names]
     shares = [[count / max(sum(row), 1) for count in row] for row in rows]
-    figure = _figure(2 + 0.6 * len(names), 1.5 + 0.5 * len(names))
+    figure = empty_figure(2 + 0.6 * len(names), 1.5 + 0.5 * len(names))
     panel = figure.subplots()
     panel.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for y, row in enumerate(rows):
         for x, count in enumerate(row):
             if count:
                 panel.text(x, y, f"{count:,}", ha="center", va="center", color="w" if shares[y][x] > 0.5 else "k")
-    panel.set_xticks(range(len(names)), [_plain(name) for name in names], rotation=90)
-    panel.set_yticks(range(len(names)), [_plain(name) for name in names])
+    panel.set_xticks(range(len(names)), [plain(name) for name in names], rotation=90)
+    panel.set_yticks(range(len(names)), [plain(name) for name in names])
     panel.set_xlabel("told")
     panel.set_ylabel("right")
-    _write(figure, path)
+    write(figure, path)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A dollar starts a formula in matplotlib, and tokens are no formulas."""
     return text.replace("$", r"\$")
 
@@ -126,7 +131,7 @@ def _smoothed(records: Sequence[Record]) -> list[float]:
     return smoothed
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """An empty picture, in inches. It touches neither a display nor the plots of whoever calls."""
     try:
         from matplotlib.figure import Figure
@@ -137,6 +142,7 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _write(figure: Figure, path: str | PathLike[str]) -> None:
+def write(figure: Figure, path: str | PathLike[str]) -> None:
+    """Keep a picture, its kind told by the suffix; folders are made."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

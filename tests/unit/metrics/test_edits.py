@@ -6,10 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unspool.errors import DataError
-from unspool.metrics import METRICS, exact_match, token_error_rate, word_error_rate
+from unspool.metrics import (
+    METRICS,
+    character_error_rate,
+    exact_match,
+    spoken_word_error_rate,
+    token_error_rate,
+    word_error_rate,
+)
 
 TOKENS = st.lists(st.sampled_from(["k", "ae", "t", "d", "ao"]), max_size=6).map(" ".join)
 FULL = st.lists(st.sampled_from(["k", "ae", "t", "d", "ao"]), min_size=1, max_size=6).map(" ".join)
+SPOKEN = st.text("ab ñ\t\n", max_size=6)
 ROWS = st.lists(st.tuples(TOKENS, st.lists(FULL, min_size=1, max_size=3)), min_size=1, max_size=6)
 
 
@@ -104,3 +112,44 @@ def test_the_better_direction_and_the_name_are_told() -> None:
         "nrefs:1|unit:token",
         "nrefs:1|unit:sequence",
     ]
+
+
+@given(ROWS)
+def test_the_word_error_rate_of_speech_is_that_of_tokens_by_another_name(rows: list[tuple[str, list[str]]]) -> None:
+    columns = tuple(map(list, zip(*rows, strict=True)))
+    spoken, tokens = spoken_word_error_rate(*columns), token_error_rate(*columns)
+    assert (spoken.value, spoken.details, spoken.better) == (tokens.value, tokens.details, "lower")
+    assert spoken.name == "spoken_wer"
+    assert spoken.signature.endswith("|unit:word")
+
+
+@given(st.lists(st.tuples(SPOKEN, st.lists(SPOKEN.filter(str.strip), min_size=1, max_size=3)), min_size=1, max_size=5))
+def test_character_error_rate_is_edits_to_the_nearest_over_its_length(rows: list[tuple[str, list[str]]]) -> None:
+    edits = characters = 0
+    for hypothesis, known in rows:
+        told, others = " ".join(hypothesis.split()), [" ".join(each.split()) for each in known]
+        least, length = min((distance(list(told), list(each)), len(each)) for each in others)
+        edits, characters = edits + least, characters + length
+    score = character_error_rate(*map(list, zip(*rows, strict=True)))
+    assert score.value == pytest.approx(100 * edits / characters)
+    assert score.details == {"edits": edits, "reference_tokens": characters}
+
+
+@given(st.lists(st.tuples(SPOKEN, SPOKEN.filter(str.strip)), min_size=1, max_size=5))
+def test_character_error_rate_of_one_reference_is_jiwers(rows: list[tuple[str, str]]) -> None:
+    told, right = ([" ".join(each.split()) for each in column] for column in zip(*rows, strict=True))
+    score = character_error_rate(told, [[each] for each in right])
+    assert score.value == pytest.approx(100 * jiwer.cer(right, told))
+    assert (score.name, score.better, score.signature) == ("cer", "lower", "nrefs:1|unit:character")
+
+
+def test_a_blank_is_a_character_and_the_sign_for_it_another() -> None:
+    assert character_error_rate(["ab"], [["a b"]]).details == {"edits": 1, "reference_tokens": 3}
+    assert character_error_rate(["a\u2423b"], [["a b"]]).details == {"edits": 1, "reference_tokens": 3}
+
+
+def test_no_character_in_any_reference_is_an_error() -> None:
+    for metric in (spoken_word_error_rate, character_error_rate):
+        with pytest.raises(DataError) as error:
+            metric(["a"], [[" "]])
+        assert str(error.value) == "`references` must hold at least one token, but the nearest ones are all empty"

@@ -40,6 +40,8 @@ def test_the_register_names_every_metric() -> None:
         "rouge_l": metrics.rouge_l,
         "wer": metrics.word_error_rate,
         "per": metrics.token_error_rate,
+        "spoken_wer": metrics.spoken_word_error_rate,
+        "cer": metrics.character_error_rate,
         "accuracy": metrics.exact_match,
         "macro_f1": metrics.macro_f1,
         "macro_f1_labels": metrics.macro_f1_labels,
@@ -63,7 +65,7 @@ def test_a_score_is_plain_numbers_under_the_name_of_its_metric(name: str) -> Non
 @pytest.mark.parametrize("name", METRICS)
 def test_a_score_prints_as_one_line(name: str) -> None:
     score = scored(name, ["a b c d", "f"], [["a b c d"], ["g"]])
-    direction = "lower" if name in ("wer", "per", "slot_error") else "higher"
+    direction = "lower" if name in ("wer", "per", "spoken_wer", "cer", "slot_error") else "higher"
     assert str(score) == f"{name} {score.value:.2f} ({direction} is better; {score.signature})"
     assert "\n" not in str(score)
 

@@ -256,7 +256,11 @@ MISTAKES = {
     "in a list": ("train.betas=[0.9, 3]", "`train.betas.1` must be a number from 0 to below 1, but is 3"),
     "a value for a section": ("decode=greedy", "`decode` must be keys with values, but is 'greedy'"),
     "null for a section": ("model.attention=", "`model.attention` must be keys with values, but is null"),
-    "no columns": ("inputs={}", "`inputs` must be keys with values, at least one, but is empty"),
+    "nothing to read": (
+        "inputs={}",
+        "`inputs` must name at least one column, or `model.kind` be decoder, which may read none",
+    ),
+    "no columns": ("outputs={}", "`outputs` must be keys with values, at least one, but is empty"),
     "missing": ("data={}", "`data` must say where examples come from: needs `source` or `path`"),
     "missing key": ("data.split={}", "`data.split.by` is missing: the column whose values are kept together"),
     "no limit": ("train.epochs=null", f"`train` must have a limit: {LIMIT}"),
@@ -440,3 +444,14 @@ def test_the_schema_names_cells_and_metrics() -> None:
     assert schema["properties"]["metrics"]["items"]["enum"] == sorted([*METRICS, *LIKELIHOODS])
     assert schema["properties"]["baselines"]["items"]["enum"] == sorted([*BASELINES, *LANGUAGE_MODELS])
     json.dumps(schema)
+
+
+def test_a_decoder_may_read_nothing() -> None:
+    for changes in (["inputs={}"], []):
+        given = {**SMALL, "model": {"kind": "decoder"}}
+        if not changes:
+            del given["inputs"]
+        recipe = recipes.load(given, changes)
+        assert recipe.inputs == {}
+        assert list(recipe.fields) == ["phones"]
+        assert recipes.load(yaml.safe_load(recipe.to_yaml())) == recipe
