@@ -170,9 +170,7 @@ def _rollout(
     time = 0
     while len(rows):
         decoded, state = step(last, state, context)
-        plain, allowed = next_log_probabilities(
-            decoded.output, prefixes, rows, constrain, may_end=time >= min_length
-        )
+        plain, allowed = next_log_probabilities(decoded.output, prefixes, rows, constrain, may_end=time >= min_length)
         if attention and decoded.weights is not None:
             looked.append(decoded.weights)
         last = choose(allowed, rows, time)

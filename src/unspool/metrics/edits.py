@@ -98,18 +98,19 @@ def spoken_word_error_rate(hypotheses: Sequence[str], references: Sequence[Seque
 def character_error_rate(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
     """Edits of characters to the nearest reference for 100 of its characters, blanks among them.
 
+    Args, Raises: as `token_error_rate`. Several blanks count as one, those at the ends as none.
+
+    Returns:
+        As of `token_error_rate`. `details`: edits and reference_characters, two counts.
+
     Example:
         >>> print(character_error_rate(["go too"], [["go two"]]))
         cer 16.67 (lower is better; nrefs:1|unit:character)
     """
-    check(hypotheses, references)
-    apart = [" ".join(_spelled(each)) for each in hypotheses]
-    found = token_error_rate(apart, [[" ".join(_spelled(each)) for each in known] for known in references])
-    return found._replace(name="cer", signature=found.signature.replace("unit:token", "unit:character"))
-
-
-def _spelled(text: str) -> list[str]:
-    return ["␣" if character == " " else character for character in " ".join(text.split())]
+    edits, characters = _totals(character_counts(hypotheses, references))
+    details = {"edits": edits, "reference_characters": characters}
+    signature = f"{references_in_words(references)}|unit:character"
+    return Score(share(edits, characters), "cer", "lower", details, signature)
 
 
 def sequence_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
@@ -128,6 +129,16 @@ def edit_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) 
     for hypothesis, known in zip(hypotheses, references, strict=True):
         tokens, others = hypothesis.split(), (each.split() for each in known)
         counts.append(min((Levenshtein.distance(tokens, each), len(each)) for each in others))
+    return counts
+
+
+def character_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    """The same of characters; several blanks are one, and those at the ends none."""
+    check(hypotheses, references)
+    counts = []
+    for hypothesis, known in zip(hypotheses, references, strict=True):
+        told, others = " ".join(hypothesis.split()), (" ".join(each.split()) for each in known)
+        counts.append(min((Levenshtein.distance(told, each), len(each)) for each in others))
     return counts
 
 

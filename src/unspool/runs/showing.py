@@ -90,7 +90,7 @@ def show(run: Run, made: Prepared) -> None:
 
 def _show_example(run: Run, made: Prepared) -> None:
     """The first question of the validation part, its answer, and how the model came to it."""
-    if not _draws():
+    if not (_draws() and run.task.sources):
         return
     asked = questions(made.tables["valid"], run.task, 1)
     (answer,) = run.predict(asked.inputs, attention=True)
@@ -199,7 +199,7 @@ def _to_draw(run: Run, made: Prepared) -> tuple[list[Any], list[str]]:
         names = only.names[: _DRAWINGS // _OF_A_CLASS]
         asked = [name for name in names for _ in range(_OF_A_CLASS)]
         return list(asked), asked
-    found = questions(made.tables["valid"], task, _DRAWINGS).inputs
+    found = questions(made.tables["valid"], task, _DRAWINGS).inputs if task.sources else [{}] * _DRAWINGS
     return found, [""] * len(found)
 
 

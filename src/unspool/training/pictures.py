@@ -101,6 +101,7 @@ def piano_roll(
         if opening:
             panel.axvspan(-0.5, min(opening, roll.shape[1]) - 0.5, color="tab:orange", alpha=0.2, label="given")
         panel.set_xlim(-0.5, longest - 0.5)
+        panel.locator_params(axis="x", integer=True)
         octaves = [pitch for pitch in range(lowest, highest + 1) if pitch % _OCTAVE == 0]
         panel.set_yticks(octaves, [f"C{pitch // _OCTAVE - 1}" for pitch in octaves])
         panel.set_title(plain(title), fontsize="medium")

@@ -60,7 +60,8 @@ def attention_map(
 
     Args:
         weights: (target, source), from 0 to 1.
-        source_tokens: what each column is; None where columns are frames, which have numbers alone.
+        source_tokens: what each column is; None where columns are frames, which have numbers alone, and of which
+            the one that is looked at most is black.
         target_tokens: what each row is.
         path: the picture, its kind told by the suffix.
 
@@ -76,7 +77,9 @@ def attention_map(
     inches = 0.35 * columns if source_tokens is not None else min(0.35 * columns, _WIDEST)
     figure = empty_figure(2 + inches, 1.5 + 0.35 * len(target_tokens))
     panel = figure.subplots()
-    panel.imshow(weights.detach().float().cpu().numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    most = 1.0 if source_tokens is not None or not weights.numel() else float(weights.max())
+    panel.imshow(weights.detach().float().cpu().numpy(), cmap="Greys", vmin=0, vmax=most, aspect="auto")
+    panel.locator_params(axis="x", integer=True)
     if source_tokens is not None:
         panel.set_xticks(range(columns), [plain(token) for token in source_tokens], rotation=90)
     panel.set_yticks(range(len(target_tokens)), [plain(token) for token in target_tokens])

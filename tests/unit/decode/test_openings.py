@@ -111,5 +111,6 @@ def test_there_is_an_opening_for_each(way: Any, count: int) -> None:
     with pytest.raises(DecodingError) as error:
         way(model, encoded(model), max_length=3, opening=opening([[3]] * count))
     assert str(error.value) == (
-        f"`opening` must have a sequence for each of the 4 that are decoded, but has {count}; an empty one gives nothing"
+        f"`opening` must have a sequence for each of the 4 that are decoded, but has {count}; "
+        "an empty one gives nothing"
     )

@@ -39,7 +39,7 @@ def encoded(model: Any, rows: tuple[int, ...] = (0, 1, 2)) -> Encoded:
 
 def loss(model: Any, row: int, steps: torch.Tensor) -> float:
     target = Ragged(steps, [len(steps)], ids=IDS[[row]])
-    return float(model.loss({"digit": torch.tensor([[2, 0, 3][row]])}, target))
+    return float(model.loss({"digit": torch.tensor([[2, 0, 3][row]])}, target).detach())
 
 
 def opening(*steps: torch.Tensor) -> Ragged:

@@ -132,7 +132,7 @@ def test_character_error_rate_is_edits_to_the_nearest_over_its_length(rows: list
         edits, characters = edits + least, characters + length
     score = character_error_rate(*map(list, zip(*rows, strict=True)))
     assert score.value == pytest.approx(100 * edits / characters)
-    assert score.details == {"edits": edits, "reference_tokens": characters}
+    assert score.details == {"edits": edits, "reference_characters": characters}
 
 
 @given(st.lists(st.tuples(SPOKEN, SPOKEN.filter(str.strip)), min_size=1, max_size=5))
@@ -144,8 +144,8 @@ def test_character_error_rate_of_one_reference_is_jiwers(rows: list[tuple[str, s
 
 
 def test_a_blank_is_a_character_and_the_sign_for_it_another() -> None:
-    assert character_error_rate(["ab"], [["a b"]]).details == {"edits": 1, "reference_tokens": 3}
-    assert character_error_rate(["a\u2423b"], [["a b"]]).details == {"edits": 1, "reference_tokens": 3}
+    assert character_error_rate(["ab"], [["a b"]]).details == {"edits": 1, "reference_characters": 3}
+    assert character_error_rate(["a\u2423b"], [["a b"]]).details == {"edits": 1, "reference_characters": 3}
 
 
 def test_no_character_in_any_reference_is_an_error() -> None:

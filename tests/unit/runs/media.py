@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from unspool import recipes
+from unspool import Ragged, recipes
 from unspool.recipes import Recipe
 
 RATE = 4000
@@ -183,3 +184,8 @@ def drawn_strokes(file: Path, *overrides: str) -> Recipe:
         },
         overrides,
     )
+
+
+def one(steps: Tensor) -> Ragged:
+    """A batch of one sequence."""
+    return Ragged(steps, [len(steps)])

@@ -280,6 +280,23 @@ def test_strokes_are_drawn_as_lines(read: str, drawn: dict[str, Any], train: Cal
     assert [panel.get_title() for panel in panels] == (asked if read == "a class" else [""] * 3)
 
 
+def test_what_is_drawn_from_nothing_is_shown_as_often_as_there_is_room(
+    drawn: dict[str, Any], train: Callable[..., Run]
+) -> None:
+    rows = [{"strokes": [[0, 0, 0], [3 + i, 0, 0], [0, 3, 1]]} for i in range(9)]
+    run = train(rows, {}, {"strokes": {"kind": "strokes"}}, WRITER, "decode.sample=true")
+    assert held(run) == ["plots/drawings.png", "plots/drawings.svg"]
+    found = [[line.get_xydata().tolist() for line in panel.lines] for panel in drawn["drawings.png"].axes]
+    assert len(found) == 20
+    assert all(found)
+    assert found[0] not in found[1:]
+
+
+def test_of_a_text_from_nothing_there_is_nothing_to_draw(tmp_path: Path, train: Callable[..., Run]) -> None:
+    rows = [{"text": row["text"]} for row in letters(tmp_path, 11)]
+    assert held(train(rows, {}, {"text": TEXT}, WRITER)) == []
+
+
 def test_without_matplotlib_music_can_still_be_heard(
     train: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

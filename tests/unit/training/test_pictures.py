@@ -116,6 +116,8 @@ def test_a_caption_has_the_picture_and_a_map_over_it_for_each_word(drawn: list[A
         assert looked.shape == (8, 12)
         assert looked[corner] == looked.max() == 1
         assert looked[-1 - corner[0], -1 - corner[1]] == 0
+    across = np.interp((np.arange(12) + 0.5) / 4 - 0.5, range(3), [1, 0, 0])  # from middle to middle of regions
+    assert shown(words[0])[1][0] == pytest.approx(across)
 
 
 def test_attention_over_frames_has_no_labels(drawn: list[Any], tmp_path: Path) -> None:
@@ -125,6 +127,7 @@ def test_attention_over_frames_has_no_labels(drawn: list[Any], tmp_path: Path) -
     assert np.array_equal(shown(panel)[0], weights.numpy())
     assert len(panel.get_xticks()) < 30
     assert [tick.get_text() for tick in panel.get_yticklabels()] == ["_", "end"]
+    assert panel.images[0].get_clim() == (0, float(weights.max()))
     assert drawn[0].get_figwidth() == 14
 
 

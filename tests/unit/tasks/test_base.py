@@ -1,0 +1,133 @@
+"""What tasks of all shapes have in common: columns as models read them."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from unspool import Ragged, recipes
+from unspool.data import Batch
+from unspool.errors import FieldError, RecipeError
+from unspool.fields import ChordsField, ImageField, LabelField, NumberField, SeriesField, TextField, VideoField
+from unspool.models import Augment, Front, PictureOf, StepsOf
+from unspool.recipes import FrontSpec
+from unspool.tasks import SequenceToSequence
+from unspool.tasks.base import by_column, front_of, is_nothing, shown, source_size, token_field
+
+IDS = torch.tensor([7, 9])
+
+
+def test_pictures_are_sequences_of_one_step_that_know_their_example() -> None:
+    pictures, labels = torch.rand(2, 3, 4, 5), torch.tensor([1, 0])
+    words = Ragged(torch.tensor([3, 4, 5]), [1, 2], ids=IDS)
+    batch = Batch({"picture": pictures, "label": labels, "word": words}, IDS)
+    found = shown(batch, ["picture", "label", "word"])
+    assert isinstance(found["picture"], Ragged)
+    assert torch.equal(found["picture"].values, pictures)
+    assert found["picture"].lengths.tolist() == [1, 1]
+    assert found["picture"].ids.tolist() == found.ids.tolist() == [7, 9]
+    assert found["label"] is labels
+    assert found["word"] is words
+    assert shown(batch, ["label", "word"]) is batch
+    assert shown(Batch({}, IDS), ()).ids is IDS
+
+
+class Asked:
+    """As much of a task as sizes are told from."""
+
+    recipe = recipes.load(
+        {"data": {"path": "x"}, "inputs": {"x": {}}, "outputs": {"y": {}}, "train": {"steps": 1}}
+    )  # fmt: skip
+
+    def __init__(self, field: Any) -> None:
+        self.fields = {"x": field}
+
+
+class Odd:
+    """A field of one's own, of values that no reader here knows."""
+
+    shape = "vector"
+
+    def fit(self, values: Any) -> None:
+        pass
+
+
+def fitted(field: Any, *values: Any) -> Any:
+    field.fit(values)
+    return field
+
+
+def test_an_encoder_is_told_how_many_ids_there_are_or_what_a_step_is() -> None:
+    text = fitted(TextField("characters"), "abc")
+    series = fitted(SeriesField(), [[0.0, 1.0], [2.0, 3.0]])
+    sizes: list[tuple[Any, Any]] = [
+        (text, len(text)),
+        (ChordsField(60, 64), 9),
+        (series, StepsOf((2,))),
+        (ImageField(4, 5, 3), PictureOf((3, 4, 5))),
+        (VideoField(height=4, width=5, channels=1), StepsOf((1, 4, 5))),
+    ]
+    for field, size in sizes:
+        found = source_size(Asked(field), "x")  # type: ignore[arg-type]
+        assert (found, type(found)) == (size, type(size))
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (LabelField(), "`inputs.x` must be a sequence for this model, but is a LabelField"),
+        (NumberField(), "`inputs.x` must be a sequence for this model, but is a NumberField"),
+        (
+            Odd(),
+            "`inputs.x` must be a text, a label, a vector of known length or steps of known shape to be read here, but "
+            "is a Odd",
+        ),
+    ],
+)
+def test_what_is_no_sequence_is_told(field: Any, message: str) -> None:
+    field.fit(["a", "b"] if isinstance(field, LabelField) else [1.0, 2.0])
+    with pytest.raises(RecipeError) as error:
+        source_size(Asked(field), "x")  # type: ignore[arg-type]
+    assert str(error.value) == message
+
+
+def test_texts_and_music_note_by_note_are_written_token_by_token() -> None:
+    fields: dict[str, Any] = {"text": TextField("words"), "music": ChordsField(), "label": LabelField()}
+    assert token_field(fields, "text") is fields["text"]
+    assert token_field(fields, "music") is fields["music"]
+    with pytest.raises(RecipeError) as error:
+        token_field(fields, "label")
+    assert str(error.value) == "`label` must be a text field to be read or written here, but is a LabelField"
+
+
+def test_what_a_recipe_has_below_the_encoder_is_handed_on_whole() -> None:
+    assert front_of(FrontSpec()) == Front(
+        channels=(), time=(3,), time_stride=(1,), space_stride=(2,), pool="flatten", dropout=0.0, augment=Augment()
+    )
+    spec = FrontSpec.model_validate(
+        {"channels": (4, 5), "time": (5, 3), "pool": "mean", "dropout": 0.1, "augment": {"times": 2, "flip": True}}
+    )
+    assert front_of(spec) == Front(
+        channels=(4, 5), time=(5, 3), time_stride=(1,), space_stride=(2,), pool="mean", dropout=0.1,
+        augment=Augment(times=2, flip=True),
+    )  # fmt: skip
+
+
+def test_values_are_of_no_column_where_none_is_read() -> None:
+    assert by_column((), [[[60], [62]], {}, None]) == {}
+    assert by_column(("x",), ["a", {"x": "b"}]) == {"x": ["a", "b"]}
+    with pytest.raises(FieldError) as error:
+        by_column(("x", "y"), ["a"])
+    assert str(error.value) == """input 0 must name all columns that are read, {"x": …, "y": …}, but is 'a'"""
+
+
+def test_an_opening_may_be_nothing_in_many_forms() -> None:
+    assert all(is_nothing(each) for each in (None, [], "", {}, torch.zeros(0, 3)))
+    assert not any(is_nothing(each) for each in ([[]], " ", 0, torch.zeros(1, 3)))
+
+
+def test_one_sequence_is_read_from_a_batch_and_a_picture_is_one() -> None:
+    fields: dict[str, Any] = {"x": ImageField(4, 5, 1), "y": fitted(TextField("characters"), "ab")}
+    task = SequenceToSequence(Asked.recipe, fields)
+    found = task.source(Batch({"x": torch.rand(2, 1, 4, 5)}, IDS))
+    assert found.lengths.tolist() == [1, 1]
