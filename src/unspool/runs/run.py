@@ -257,16 +257,22 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
         chosen = [(question(values), answer) for values, answer in islice(rows, limit)]
         return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
     known: dict[Any, list[Any]] = {}
-    asked_once: dict[tuple[Any, ...], Any] = {}
+    asked_once: dict[Any, tuple[Any, ...]] = {}
     for values, answer in rows:
-        known.setdefault(task.alike(values), []).append(answer)
-        asked_once.setdefault(values)
-    inputs = [question(values) for values in islice(asked_once, limit)]
+        known.setdefault(_key(task.alike(values)), []).append(answer)
+        asked_once.setdefault(_key(values), values)
+    chosen_once = list(islice(asked_once.values(), limit))
+    inputs = [question(values) for values in chosen_once]
     answers = [
-        [task.as_text(each, answer) for answer in known[task.alike(values)]]
-        for each, values in zip(inputs, asked_once, strict=False)
+        [task.as_text(each, answer) for answer in known[_key(task.alike(values))]]
+        for each, values in zip(inputs, chosen_once, strict=True)
     ]
     return Questions(inputs, answers)
+
+
+def _key(value: Any) -> Any:
+    """What stands for a value in a dictionary: of lists, as of a series, the tuple of what they hold."""
+    return tuple(map(_key, value)) if isinstance(value, list | tuple) else value
 
 
 def scores(

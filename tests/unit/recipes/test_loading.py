@@ -350,7 +350,8 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(name: str) -> None:
         ),
         (
             ["baselines=[majority, kneser_ney]"],
-            "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step; add one",
+            "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step; "
+            "add one",
         ),
         (
             ["metrics=[perplexity]", "baselines=[majority]"],
