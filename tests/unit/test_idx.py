@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unspool.idx import idx_array
 from unspool.errors import DataError
+from unspool.idx import idx_array
 
-MNIST = Path(__file__).parents[4] / "shared" / "data" / "draw" / "mnist"
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "draw" / "mnist"
 TYPES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
 
 

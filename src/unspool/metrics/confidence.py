@@ -104,12 +104,10 @@ def confidence(
 
 def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
     """For a metric that is a function of sums over sequences: what to count of each, and the function of the sums."""
-    if metric is edits.word_error_rate:
-        return edits.sequence_counts, lambda sums: edits.share(*sums)
+    if metric in _EDITS:
+        return _EDITS[metric], lambda sums: edits.share(*sums)
     if metric is edits.exact_match:
         return edits.sequence_counts, lambda sums: edits.share(sums[1] - sums[0], sums[1])
-    if metric is edits.token_error_rate:
-        return edits.edit_counts, lambda sums: edits.share(*sums)
     if metric is overlap.bleu:
         return _by_sacrebleu(overlap.bleu_counter())
     if metric is overlap.bleu_lowercased:
@@ -126,6 +124,15 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
         name = metric.__name__
         return lambda *rows: rouge.rouge_shares(name, *rows), lambda sums: edits.share(sums[0], sums[3])
     return _summed_by_class(metric)
+
+
+_EDITS: dict[Metric, _Counts] = {
+    edits.word_error_rate: edits.sequence_counts,
+    edits.token_error_rate: edits.edit_counts,
+    edits.spoken_word_error_rate: edits.edit_counts,
+    edits.character_error_rate: edits.character_counts,
+}
+"""Shares of what was edited: what is counted of each sequence."""
 
 
 def _summed_by_class(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:

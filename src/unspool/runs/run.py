@@ -146,11 +146,14 @@ class Run:
 
     def typed(self, line: str) -> str | dict[str, Any]:
         """The input that a line of a file stands for: where an input has lines of its own, `\\n` ends one of them;
-        where it has several columns, the line is a JSON object.
+        where it has several columns, the line is a JSON object; where nothing is read, it is an opening as its field
+        reads it, such as JSON.
 
         Raises:
             DataError: no such object.
         """
+        if not self.task.sources:
+            return line
         if len(self.task.sources) == 1:
             return line.replace(r"\n", "\n") if self._takes_lines else line
         try:
@@ -166,7 +169,7 @@ class Run:
 
     @property
     def _takes_lines(self) -> bool:
-        return bool(getattr(self.fields[self.task.sources[0]], "lines", False))
+        return bool(self.task.sources and getattr(self.fields[self.task.sources[0]], "lines", False))
 
     def _say_what_is_cut(self, inputs: Sequence[Any]) -> None:
         """A warning, where `max_length` leaves out part of what is asked."""

@@ -29,8 +29,8 @@ RNG = np.random.default_rng(0)
 
 
 def pictures(count: int, height: int = 48, width: int = 64) -> Any:
-    """Of each picture the left half is grey by its number's tens and the right half by its ones, ten levels that lie far
-    enough apart to survive compression."""
+    """Of each picture the left half is grey by its number's tens and the right half by its ones, ten levels that lie
+    far enough apart to survive compression."""
     halves = np.repeat([0, 1], [width // 2, width - width // 2])
     digits = np.array([divmod(i, 10) for i in range(count)])
     return (10 + 25 * digits[:, None, halves] * np.ones((1, height, 1))).astype(np.uint8)

@@ -180,7 +180,8 @@ MISTAKES = {
     "unknown, initials": ("train.lr=1", "`train.lr` is no key; did you mean `train.learning_rate`?"),
     "unknown, far": (
         "data.zzz=1",
-        "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `files`, `format`, `gather`, `header`, `parts`, `path`, "
+        "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `files`, `format`, `gather`, "
+        "`header`, `parts`, `path`, "
         "`rows`, `source`, `split`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
@@ -194,8 +195,8 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder` or an import path `module:name`, but is "
-        "'plan'; did you mean `plain`?",
+        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder` or an import path `module:name`, "
+        "but is 'plan'; did you mean `plain`?",
     ),
     "a kind that is no text": (
         "inputs.word.kind=3",
