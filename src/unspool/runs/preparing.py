@@ -16,7 +16,7 @@ from unspool import data
 from unspool.data import Batch, Encoded, Order, Table
 from unspool.errors import DataError, FieldError, RecipeError
 from unspool.fields import KINDS, ActField, Field, LabelField, LabelsField, NumberField, TextField
-from unspool.models import Reader
+from unspool.models import CTCNetwork, JointNetwork, Reader, unreachable
 from unspool.ragged import Ragged
 from unspool.recipes import (
     MEDIA,
@@ -90,7 +90,26 @@ class Prepared:
                 full = np.flatnonzero(encoded.lengths(column) == field.max_length)  # only these can be longer
                 if count := field.longer([self.tables[part][row][column] for row in full.tolist()]):
                     found.append(f"`{column}`, {part}: {cut_in_words(count, len(encoded), field.max_length)}")
-        return found
+        return [*found, *self._unreachable()]
+
+    def _unreachable(self) -> Iterator[str]:
+        """Targets that CTC can't say in the steps that there are, a line for each part that has any."""
+        if not isinstance(self.model, CTCNetwork | JointNetwork):
+            return
+        stride = getattr(getattr(self.model.encoder, "front", None), "time_stride", None)
+        for part, encoded in self.encoded.items():
+            rows: list[int] = []
+            for batch in every_batch(encoded, self.task):
+                source, target = self.task.source(batch), batch[self.task.target]  # type: ignore[attr-defined]
+                assert isinstance(target, Ragged)
+                steps = source.lengths + 1 if stride is None else -(-source.lengths // stride)  # texts have an end
+                rows += batch.ids[unreachable(steps, target)].tolist()
+            if rows:
+                some = ", ".join(map(str, sorted(rows)[:3])) + (", …" if len(rows) > 3 else "")
+                yield (
+                    f"`{self.task.target}`, {part}: {len(rows):,} of {len(encoded):,} need more steps than their "
+                    f"inputs have (rows {some}), and CTC learns nothing from them"
+                )
 
     def content(self) -> str:
         """A name for what the training part holds: for its lengths, which make the batches, and for a thousand rows."""
