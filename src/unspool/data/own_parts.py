@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from unspool.data import chorales, strokes
 from unspool.data.files import FILE, Pattern, from_path
-from unspool.data.parts import PARTS, part_streams
+from unspool.data.parts import part_streams, patterns_of
 from unspool.data.selection import theirs
 from unspool.data.sources import Columns, joined, rows_stream
 from unspool.data.stored import stored
@@ -84,22 +84,14 @@ def _of_part(stream: Stream, part: str, kept: bool) -> Stream:
 
 
 def _of_files(path: Path, parts: Parts, columns: Columns) -> dict[str, Stream]:
-    named = {part: patterns for part, patterns in (parts or {}).items() if patterns is not None}
+    named = patterns_of(path, parts)
     if not named:
         folder, pattern = from_path(path)
         return {"train": _files(folder, pattern, "path", columns)}
-    if unknown := [part for part in named if part not in PARTS]:
-        raise DataError(f"`{unknown[0]}` is no part; {choices(unknown[0], PARTS)}")
-    if "train" not in named:
-        raise DataError(f"`parts` must name the files of `train`, but names only {', '.join(named)}")
-    if not path.is_dir():
-        raise DataError(f"`path` must be a folder where `parts` names its files, but `{path}` is not")
-    found = {}
-    for part in (part for part in PARTS if part in named):
-        patterns = named[part]
-        several = [patterns] if isinstance(patterns, str) else patterns
-        found[part] = joined([_files(path, pattern, f"parts.{part}", columns) for pattern in several])
-    return found
+    return {
+        part: joined([_files(path, pattern, f"parts.{part}", columns) for pattern in patterns])
+        for part, patterns in named.items()
+    }
 
 
 def _files(folder: Path, text: str, subject: str, columns: Columns) -> Stream:

@@ -108,23 +108,34 @@ def part_streams(
 ) -> dict[str, Stream]:
     """What each part is read from: a file alone is "train"; in a folder, patterns name each part's files."""
     options: dict[str, Any] = {"format": format, "columns": columns, "header": header}
-    named = {part: patterns for part, patterns in (parts or {}).items() if patterns is not None}
+    named = patterns_of(path, parts)
     if not named:
         if _COLUMN in path.name:
             return {"train": _parallel(path.parent, path.name, "path", options)}
         return {"train": stream_of(path, **options)}
+    return {
+        part: joined([each for pattern in patterns for each in _matching(path, pattern, part, options)])
+        for part, patterns in named.items()
+    }
+
+
+def patterns_of(path: Path, parts: Mapping[str, str | Sequence[str] | None] | None) -> dict[str, list[str]]:
+    """The patterns of each part's files, in the order of the parts; none where `parts` names none.
+
+    Raises:
+        DataError: names that are no parts, none for training, or a `path` that is no folder.
+    """
+    named = {part: patterns for part, patterns in (parts or {}).items() if patterns is not None}
+    if not named:
+        return {}
     if unknown := [part for part in named if part not in PARTS]:
         raise DataError(f"`{unknown[0]}` is no part; {choices(unknown[0], PARTS)}")
     if "train" not in named:
         raise DataError(f"`parts` must name the files of `train`, but names only {', '.join(named)}")
     if not path.is_dir():
         raise DataError(f"`path` must be a folder where `parts` names its files, but `{path}` is not")
-    found = {}
-    for part in (part for part in PARTS if part in named):
-        patterns = named[part]
-        several = [patterns] if isinstance(patterns, str) else list(patterns)
-        found[part] = joined([each for pattern in several for each in _matching(path, pattern, part, options)])
-    return found
+    ordered = ((part, named[part]) for part in PARTS if part in named)
+    return {part: [patterns] if isinstance(patterns, str) else list(patterns) for part, patterns in ordered}
 
 
 def _matching(folder: Path, pattern: str, part: str, options: dict[str, Any]) -> list[Stream]:

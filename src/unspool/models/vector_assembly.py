@@ -125,34 +125,29 @@ def vector_decoder(
         ModelError: another condition, no pooling, or one of another name.
     """
     noise, last = (dropout if rate is None else rate for rate in (embedding_dropout, output_dropout))
-    how = Reading(
-        embedding_size=embedding_size,
-        hidden_size=encoder_hidden_size or hidden_size,
-        cell=LSTM if cell is SCLSTM else cell,
-        bidirectional=bidirectional,
-        pooling=pooling,
-        dropout=dropout,
-        embedding_dropout=noise,
-        front=front,
-    )
-    read = reader(columns, **how) if columns else None
     output_size = embedding_size if tied_embeddings else hidden_size
-    decoder = _vector_decoder(
-        read.output_size if read else 0,
-        condition,
-        embedding_size,
+    encoder, decoder = _read_and_decoded(
+        columns,
+        Reading(
+            embedding_size=embedding_size,
+            hidden_size=encoder_hidden_size or hidden_size,
+            cell=cell,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            dropout=dropout,
+            embedding_dropout=noise,
+            front=front,
+        ),
         hidden_size,
         num_layers,
-        cell,
-        dropout,
-        noise,
+        condition,
         output_size,
     )
     embedding, output = nn.Embedding(target_size, embedding_size), nn.Linear(output_size, target_size)
     initialise([embedding], output)
     if tied_embeddings:
         output.weight = embedding.weight
-    return VectorDecoder(VectorEncoder(read), embedding, decoder, output, last)
+    return VectorDecoder(encoder, embedding, decoder, output, last)
 
 
 def step_writer(
@@ -188,39 +183,37 @@ def step_writer(
     how = Reading(
         embedding_size=embedding_size,
         hidden_size=encoder_hidden_size or hidden_size,
-        cell=LSTM if cell is SCLSTM else cell,
+        cell=cell,
         bidirectional=bidirectional,
         pooling=pooling,
         dropout=dropout,
         embedding_dropout=noise,
         front=front,
     )
-    read = reader(columns, **how) if columns else None
-    size = read.output_size if read else 0
-    decoder = _vector_decoder(
-        size, condition, embedding_size, hidden_size, num_layers, cell, dropout, noise, hidden_size
-    )
+    encoder, decoder = _read_and_decoded(columns, how, hidden_size, num_layers, condition, hidden_size)
     told = emission(hidden_size)
-    return StepWriter(VectorEncoder(read), nn.Linear(told.step_size, embedding_size), decoder, told, last)
+    return StepWriter(encoder, nn.Linear(told.step_size, embedding_size), decoder, told, last)
 
 
-def _vector_decoder(
-    size: int,
-    condition: str,
-    embedding_size: int,
-    hidden_size: int,
-    num_layers: int,
-    cell: Callable[[int, int], Cell],
-    dropout: float,
-    noise: float,
-    output_size: int,
-) -> Decoder:
-    """A decoder of vectors of a size; of one without features it starts from zeros."""
+def _read_and_decoded(
+    columns: Mapping[str, ColumnSize], how: Reading, hidden_size: int, num_layers: int, condition: str, output_size: int
+) -> tuple[VectorEncoder, Decoder]:
+    """What makes a vector of columns, or of none, and the decoder of it.
+
+    Args:
+        how: of the columns; the decoder has its cell, its dropout and its size of what is embedded.
+    """
     if condition not in CONDITIONS:
         raise ModelError(f"`condition` must be one of {', '.join(CONDITIONS)}, but is {condition!r}")
+    cell, embedding_size = how["cell"], how["embedding_size"]
+    of_columns = how.copy()
+    of_columns["cell"] = LSTM if cell is SCLSTM else cell
+    read = reader(columns, **of_columns) if columns else None
+    size = read.output_size if read else 0
     make = (lambda inputs, width: SCLSTM(inputs, width, meaning_size=size)) if cell is SCLSTM else cell
     beside = 0 if condition == "start" else size
-    recurrent = recurrent_stack(embedding_size + beside, hidden_size, num_layers, make, dropout, noise)
+    noise = how["embedding_dropout"] or 0.0
+    recurrent = recurrent_stack(embedding_size + beside, hidden_size, num_layers, make, how["dropout"], noise)
     states = state_layers(recurrent)
     if cell is SCLSTM:
         bridge: Bridge = MeaningBridge(size, len(states), states[0])
@@ -228,5 +221,5 @@ def _vector_decoder(
         told = condition != "steps" and size > 0
         bridge = MeanBridge(size, len(states), states[0]) if told else NoBridge(len(states), states[0])
     if beside:
-        return ConditionedDecoder(recurrent, bridge, output_size)
-    return Decoder(recurrent, bridge, None, output_size)
+        return VectorEncoder(read), ConditionedDecoder(recurrent, bridge, output_size)
+    return VectorEncoder(read), Decoder(recurrent, bridge, None, output_size)

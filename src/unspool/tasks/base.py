@@ -26,9 +26,19 @@ from unspool.models import (
     StepsOf,
 )
 from unspool.ragged import Ragged
-from unspool.recipes import DecodeSpec, FrontSpec, Recipe, imported
+from unspool.recipes import (
+    CTCSpec,
+    DecodeSpec,
+    EncoderDecoderSpec,
+    FrontSpec,
+    PlainSpec,
+    Recipe,
+    VectorDecoderSpec,
+    imported,
+)
 
 ROWS = 256  # sequences answered together
+_LONGER = 1.5
 _PICTURES = 4  # dimensions of a batch of them
 
 
@@ -197,6 +207,43 @@ def shown(batch: Batch, names: Iterable[str]) -> Batch:
         if isinstance(column := batch[name], Tensor) and column.dim() == _PICTURES
     }
     return Batch({**batch.columns, **pictures}, batch.ids) if pictures else batch
+
+
+def layers_of(spec: PlainSpec | CTCSpec | EncoderDecoderSpec) -> dict[str, Any]:
+    """What a recipe says of the layers that read, as networks of sequences take it."""
+    return {
+        "embedding_size": spec.embedding_size,
+        "hidden_size": spec.encoder.hidden_size,
+        "num_layers": spec.encoder.num_layers,
+        "cell": cell_of(spec.encoder.cell),
+        "bidirectional": spec.encoder.bidirectional,
+        "dropout": spec.encoder.dropout,
+        "embedding_dropout": spec.embedding_dropout,
+        "output_dropout": spec.output_dropout,
+    }
+
+
+def decoding_of(spec: VectorDecoderSpec) -> dict[str, Any]:
+    """What a recipe says of a vector and its decoder, as `vector_decoder` and `step_writer` take it."""
+    return {
+        "embedding_size": spec.embedding_size,
+        "hidden_size": spec.decoder.hidden_size,
+        "num_layers": spec.decoder.num_layers,
+        "cell": cell_of(spec.decoder.cell),
+        "encoder_hidden_size": spec.encoder.hidden_size,
+        "bidirectional": spec.encoder.bidirectional,
+        "pooling": spec.pooling,
+        "condition": spec.condition,
+        "dropout": spec.decoder.dropout,
+        "embedding_dropout": spec.embedding_dropout,
+        "output_dropout": spec.output_dropout,
+        "front": front_of(spec.front),
+    }
+
+
+def most_steps(longest_target: int, how: DecodeSpec) -> int:
+    """Where decoding gives up whose input does not tell: at half as much again as the longest target of training."""
+    return how.max_length if how.max_length is not None else int(_LONGER * longest_target) + 1
 
 
 def front_of(spec: FrontSpec) -> Front:

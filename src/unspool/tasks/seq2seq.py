@@ -33,6 +33,8 @@ from unspool.tasks.base import (
     cell_of,
     front_of,
     in_batches,
+    layers_of,
+    most_steps,
     one_input,
     one_output,
     ragged,
@@ -41,8 +43,6 @@ from unspool.tasks.base import (
     text_field,
 )
 from unspool.tokens import UNKNOWN
-
-_LONGER = 1.5  # than the longest target of the training part: where decoding gives up, whose input is no text
 
 
 def _without_unknown(scores: Tensor) -> Tensor:
@@ -156,37 +156,15 @@ class SequenceToSequence:
                 len(text_field(self.fields, self.sources[0])),
                 len(text_field(self.fields, self.target)),
                 bound=longest_target + 1,
-                embedding_size=spec.embedding_size,
-                hidden_size=spec.encoder.hidden_size,
-                num_layers=spec.encoder.num_layers,
-                cell=cell_of(spec.encoder.cell),
-                bidirectional=spec.encoder.bidirectional,
-                dropout=spec.encoder.dropout,
-                embedding_dropout=spec.embedding_dropout,
-                output_dropout=spec.output_dropout,
+                **layers_of(spec),
             )
         sizes = source_size(self, self.sources[0]), len(text_field(self.fields, self.target))
         if isinstance(spec, CTCSpec):
-            return ctc_network(
-                *sizes,
-                embedding_size=spec.embedding_size,
-                hidden_size=spec.encoder.hidden_size,
-                num_layers=spec.encoder.num_layers,
-                cell=cell_of(spec.encoder.cell),
-                bidirectional=spec.encoder.bidirectional,
-                dropout=spec.encoder.dropout,
-                embedding_dropout=spec.embedding_dropout,
-                output_dropout=spec.output_dropout,
-                front=front_of(spec.front),
-            )
+            return ctc_network(*sizes, front=front_of(spec.front), **layers_of(spec))
         if isinstance(spec, EncoderDecoderSpec):
             return encoder_decoder(
                 *sizes,
-                embedding_size=spec.embedding_size,
-                hidden_size=spec.encoder.hidden_size,
-                num_layers=spec.encoder.num_layers,
-                cell=cell_of(spec.encoder.cell),
-                bidirectional=spec.encoder.bidirectional,
+                **layers_of(spec),
                 decoder_hidden_size=spec.decoder.hidden_size,
                 decoder_num_layers=spec.decoder.num_layers,
                 upper_layers=spec.decoder.upper_layers,
@@ -195,10 +173,7 @@ class SequenceToSequence:
                 heads=spec.attention.heads,
                 feeding=spec.attention.feeding,
                 bridge=spec.bridge,
-                dropout=spec.encoder.dropout,
                 decoder_dropout=spec.decoder.dropout,
-                embedding_dropout=spec.embedding_dropout,
-                output_dropout=spec.output_dropout,
                 tied_embeddings=spec.tied_embeddings,
                 shared_embeddings=spec.tied_embeddings and self._shared,
                 copying=spec.attention.copying and self._can_copy(),
@@ -348,8 +323,7 @@ class SequenceToSequence:
 
     def longest(self, batch: Batch, how: DecodeSpec) -> Tensor:
         """The most steps where inputs do not tell: a number for all. (batch,)"""
-        most = how.max_length if how.max_length is not None else int(_LONGER * self.longest_target) + 1
-        return torch.full((batch.batch_size,), most)
+        return torch.full((batch.batch_size,), most_steps(self.longest_target, how))
 
     def alike(self, values: tuple[Any, ...]) -> Any:
         return values

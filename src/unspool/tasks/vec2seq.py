@@ -20,8 +20,7 @@ from unspool.tasks.base import (
     ROWS,
     Prediction,
     by_column,
-    cell_of,
-    front_of,
+    decoding_of,
     is_nothing,
     shown,
     sizes,
@@ -60,19 +59,8 @@ class VectorToSequence(SequenceToSequence):
         return vector_decoder(
             sizes(self),
             len(token_field(self.fields, self.target)),
-            embedding_size=spec.embedding_size,
-            hidden_size=spec.decoder.hidden_size,
-            num_layers=spec.decoder.num_layers,
-            cell=cell_of(spec.decoder.cell),
-            encoder_hidden_size=spec.encoder.hidden_size,
-            bidirectional=spec.encoder.bidirectional,
-            pooling=spec.pooling,
-            condition=spec.condition,
-            dropout=spec.decoder.dropout,
-            embedding_dropout=spec.embedding_dropout,
-            output_dropout=spec.output_dropout,
             tied_embeddings=spec.tied_embeddings,
-            front=front_of(spec.front),
+            **decoding_of(spec),
         )
 
     def alike(self, values: tuple[Any, ...]) -> Any:

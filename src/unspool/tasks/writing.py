@@ -20,17 +20,15 @@ from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import (
     ROWS,
     Prediction,
-    cell_of,
-    front_of,
+    decoding_of,
     in_batches,
     is_nothing,
+    most_steps,
     one_output,
     ragged,
     shown,
     sizes,
 )
-
-_LONGER = 1.5  # than the longest target of the training part: where a drawing is given up
 
 
 @dataclass(eq=False)
@@ -90,18 +88,7 @@ class ToSteps:
         return step_writer(
             sizes(self),
             self._emission,
-            embedding_size=spec.embedding_size,
-            hidden_size=spec.decoder.hidden_size,
-            num_layers=spec.decoder.num_layers,
-            cell=cell_of(spec.decoder.cell),
-            encoder_hidden_size=spec.encoder.hidden_size,
-            bidirectional=spec.encoder.bidirectional,
-            pooling=spec.pooling,
-            condition=spec.condition,
-            dropout=spec.decoder.dropout,
-            embedding_dropout=spec.embedding_dropout,
-            output_dropout=spec.output_dropout,
-            front=front_of(spec.front),
+            **decoding_of(spec),
         )
 
     def _emission(self, size: int) -> Emission:
@@ -169,7 +156,7 @@ class ToSteps:
             return target.height
         if isinstance(target, NotesField):
             return how.max_length or self.longest_target
-        return how.max_length or int(_LONGER * self.longest_target) + 1
+        return most_steps(self.longest_target, how)
 
     def _prediction(self, written: Sequence[Any]) -> Prediction:
         each = tuple(Prediction(self._told(one.steps), -one.nats, -one.nats, one.complete, (), None) for one in written)

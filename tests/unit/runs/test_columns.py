@@ -89,7 +89,9 @@ def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
     (told,) = run.predict([{"story": "the door is red", "size": 1}])
     assert float(told.text) == pytest.approx(12.0, abs=2.0)
     with pytest.raises(RecipeError, match=r"`model\.balanced` must be false for a number"):
-        runs.train(recipe(things, {"story": TEXT}, {"price": NUMBER}, {"kind": "encoder", "balanced": True}))
+        runs.train(
+            recipe(things, {"story": TEXT}, {"price": NUMBER}, {"kind": "encoder", "balanced": True}), tmp_path / "no"
+        )
 
 
 @pytest.fixture(scope="module")
