@@ -26,7 +26,10 @@ from unspool import (
 from unspool.cells import Cell, GatedCell
 from unspool.engine.choice import ENGINES
 from unspool.layers.augmentation import Jitter, Masking
-from unspool.layers.convolution import StepConvolution, StepNorm, convolutions
+from unspool.layers.contrast import Deltas, Standardised
+from unspool.layers.convolution import StepConvolution, convolutions
+from unspool.layers.normalisation import SequenceNorm, StepNorm
+from unspool.layers.pace import Pace
 
 WIDTH = 3
 
@@ -87,7 +90,11 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "TimePooling": lambda: TimePooling(2, reduction="mean"),
     "StepConvolution": lambda: Looking(StepConvolution(1, 2, time=3, stride=2, time_stride=2)),
     "StepNorm": lambda: Looking(StepNorm(1, groups=1)),
+    "SequenceNorm": lambda: Looking(SequenceNorm(1, groups=1)),
     "StepFeatures": lambda: Drawing(Looking(convolutions((1, 3, 3), [2, 4], time=[1, 3], dropout=0.3, pool="grid"))),
+    "Standardised": Standardised,
+    "Deltas": lambda: Deltas(order=2, reach=1),
+    "Pace": lambda: Drawing(Pace(0.4)),
     "Jitter": lambda: Drawing(Looking(Jitter(shift=1, flip=True, scale=0.2))),
     "Masking": lambda: Drawing(Masking(times=1, time_width=1, bands=1, band_width=2)),
 }

@@ -2,9 +2,10 @@
 
 from unspool.layers.augmentation import Jitter as Jitter
 from unspool.layers.augmentation import Masking as Masking
+from unspool.layers.contrast import Deltas as Deltas
+from unspool.layers.contrast import Standardised as Standardised
 from unspool.layers.convolution import StepConvolution as StepConvolution
 from unspool.layers.convolution import StepFeatures as StepFeatures
-from unspool.layers.convolution import StepNorm as StepNorm
 from unspool.layers.convolution import convolutions as convolutions
 from unspool.layers.convolution import regions as regions
 from unspool.layers.directions import Bidirectional as Bidirectional
@@ -15,6 +16,9 @@ from unspool.layers.dropout import Zoneout as Zoneout
 from unspool.layers.dropout import ZoneoutState as ZoneoutState
 from unspool.layers.from_torch import from_torch as from_torch
 from unspool.layers.from_torch import to_torch as to_torch
+from unspool.layers.normalisation import SequenceNorm as SequenceNorm
+from unspool.layers.normalisation import StepNorm as StepNorm
+from unspool.layers.pace import Pace as Pace
 from unspool.layers.stack import Residual as Residual
 from unspool.layers.stack import Stack as Stack
 from unspool.layers.time import TimeConvolution as TimeConvolution

@@ -59,7 +59,7 @@ class Jitter(Drawing, nn.Module):
         if not self.training or not inputs.batch_size:
             return clean
         # Drawn on the CPU, where the numbers are needed to cut each clip: on a GPU each would be waited for.
-        draws = _numbers(self, inputs, 4, torch.device("cpu"))
+        draws = drawn_numbers(self, inputs, 4, torch.device("cpu"))
         clips = clean.split() if isinstance(clean, Ragged) else clean.values.unbind()
         changed = [self._changed(clip, *row) for clip, row in zip(clips, draws.tolist(), strict=True)]
         return clean.with_values(torch.cat(changed) if ragged else torch.stack(changed))
@@ -125,7 +125,7 @@ class Masking(Drawing, nn.Module):
 
     def _hidden(self, inputs: Ragged | Padded, features: int) -> Tensor:
         """What is set to zero: (total, features) or (batch, time, features) bool."""
-        draws = _numbers(self, inputs, 2 * (self.times + self.bands), inputs.device)
+        draws = drawn_numbers(self, inputs, 2 * (self.times + self.bands), inputs.device)
         at, of = draws.split([2 * self.times, 2 * self.bands], 1)
         if isinstance(inputs, Ragged):
             lengths, rows, steps = (inputs.layout.on(inputs.device, name) for name in ("lengths", "rows", "steps"))
@@ -145,7 +145,7 @@ class Masking(Drawing, nn.Module):
         return f"times={self.times}, time_width={self.time_width}, bands={self.bands}, band_width={self.band_width}"
 
 
-def _numbers(layer: Drawing, inputs: Ragged | Padded, count: int, device: torch.device) -> Tensor:
+def drawn_numbers(layer: Drawing, inputs: Ragged | Padded, count: int, device: torch.device) -> Tensor:
     """So many numbers from 0 to below 1 for each example. -> (batch, count) float64"""
     keys = layer.draws_for(inputs.ids, device, active=True).key
     return uniform(Draws(keys.unsqueeze(1), torch.arange(count, device=device)))

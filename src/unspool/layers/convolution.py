@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unspool.errors import BatchError, CellError
 from unspool.layers.dropout import Dropout
+from unspool.layers.normalisation import SequenceNorm, StepNorm, step_by_step
 from unspool.layers.time import TimeConvolution
 from unspool.layout import Layout
 from unspool.padded import Padded
@@ -19,6 +19,7 @@ from unspool.randomness import number_layers
 from unspool.unrolling import unroll
 
 POOLS = ("flatten", "mean", "grid")
+NORMS: dict[str, type[StepNorm] | type[SequenceNorm]] = {"steps": StepNorm, "sequence": SequenceNorm}
 
 
 class StepConvolution(nn.Module):
@@ -136,48 +137,6 @@ class StepConvolution(nn.Module):
         )
 
 
-class StepNorm(nn.Module):
-    """Group normalisation of each step by itself: neither neighbours nor other steps leave a trace.
-
-    Mean and variance are those of a group of channels over the whole picture. With one group, a step that is a vector
-    gets layer normalisation.
-
-    Args:
-        channels: of an input step.
-        groups: how many groups the channels form, a divisor of theirs.
-
-    Raises:
-        CellError: channels that don't form as many groups.
-
-    Example:
-        >>> StepNorm(16)(Ragged(torch.randn(9, 16, 8, 6), lengths=[4, 5]))
-        Ragged(values=(9, 16, 8, 6), lengths=[4, 5])
-
-    Reference:
-        Wu & He (2018); one group over a vector, Ba et al. (2016).
-    """
-
-    causal = True
-
-    def __init__(self, channels: int, groups: int = 8) -> None:
-        super().__init__()
-        if groups < 1 or channels % groups:
-            raise CellError(f"`groups` must divide the {channels} channels, but is {groups}")
-        self.channels, self.groups = channels, groups
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
-    def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
-        """(…, channels, *space) -> the same"""
-        features = tuple(inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :])
-        if features[:1] != (self.channels,):
-            raise BatchError(f"`inputs` must have steps of {self.channels} channels for `{self}`, but has {features}")
-        # Not `F.group_norm`, which refuses a batch of one step whose groups are single numbers, but not one of two.
-        return _step_by_step(lambda steps: torch.group_norm(steps, self.groups, self.weight, self.bias), inputs)
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}, groups={self.groups}"
-
-
 def regions(pictures: Ragged | Padded) -> Ragged | Padded:
     """The regions of each picture as steps, row after row, so that attention can look at one of them.
 
@@ -245,14 +204,14 @@ class StepFeatures(nn.Module):
         if self.pool == "grid":
             return regions(inputs)
         if self.pool == "mean":
-            return _step_by_step(lambda steps: steps.mean((2, 3)), inputs)
+            return step_by_step(lambda steps: steps.mean((2, 3)), inputs)
         found = tuple(inputs.values.shape[-3:])
         if found != self.shape:
             raise BatchError(
                 f"`inputs` must have pictures that end as {self.shape} to be flattened, but these end as {found}; "
                 'make them one size, or choose the pool "mean"'
             )
-        return _step_by_step(lambda steps: steps.flatten(1), inputs)
+        return step_by_step(lambda steps: steps.flatten(1), inputs)
 
     def extra_repr(self) -> str:
         return f"shape={self.shape}, pool={self.pool!r}"
@@ -269,8 +228,9 @@ def convolutions(
     causal: bool = False,
     dropout: float = 0.0,
     pool: str = "flatten",
+    norm: str = "steps",
 ) -> StepFeatures:
-    """Convolution, normalisation of each step and ReLU, block after block, and a vector for each step that is left.
+    """Convolution, normalisation and ReLU, block after block, and a vector for each step that is left.
 
     Args:
         shape: of an input step: (channels, height, width), or (features,), over which space, its stride and the pool
@@ -283,9 +243,12 @@ def convolutions(
         causal: whether outputs see no later input than their own.
         dropout: the share of features dropped at the end, as for `StepFeatures`.
         pool: "flatten", "mean" or "grid", as for `StepFeatures`.
+        norm: "steps" normalises each step by itself (`StepNorm`), "sequence" all steps of a sequence together, which
+            suits what moves (`SequenceNorm`).
 
     Raises:
-        CellError: a shape of two or of more than three numbers, no channels, or lists that are not one number a block.
+        CellError: another `norm`; a shape of two or of more than three numbers, no channels, or lists that are not one
+            number a block.
 
     Example:
         >>> look = convolutions((3, 32, 32), [16, 32, 64], time=[1, 3, 3], time_stride=[1, 2, 1], pool="mean")
@@ -294,6 +257,8 @@ def convolutions(
     """
     if len(shape) not in (1, 3):
         raise CellError(f"`shape` must be (features,) or (channels, height, width), but is {tuple(shape)}")
+    if norm not in NORMS:
+        raise CellError(f'`norm` must be "steps" or "sequence", but is "{norm}"')
     if not channels:
         raise CellError("`channels` must name the channels of at least one block, but is empty")
     options = {"time": time, "time_stride": time_stride, "space": space, "space_stride": space_stride}
@@ -308,17 +273,17 @@ def convolutions(
                 size[0], wide, time=seen, space=window, stride=stride, time_stride=every, causal=causal
             )
             size = (wide, *(-(-side // stride) for side in size[1:]))
-        blocks.append(_Block(convolution, StepNorm(wide, _groups(size)), every))
+        blocks.append(_Block(convolution, NORMS[norm](wide, _groups(size)), every))
     return StepFeatures(*blocks, shape=size, pool=pool, dropout=dropout)
 
 
 class _Block(nn.Module):
     """A convolution, and after it normalisation and ReLU."""
 
-    def __init__(self, convolution: nn.Module, norm: StepNorm, time_stride: int) -> None:
+    def __init__(self, convolution: nn.Module, norm: StepNorm | SequenceNorm, time_stride: int) -> None:
         super().__init__()
         self.convolution, self.norm = convolution, norm
-        self.time_stride, self.causal = time_stride, convolution.causal
+        self.time_stride, self.causal = time_stride, convolution.causal and norm.causal
 
     def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
         outputs = self.norm(self.convolution(inputs))
@@ -338,12 +303,3 @@ def _each(name: str, value: int | Sequence[int], blocks: int) -> list[int]:
     if len(values) != blocks:
         raise CellError(f"`{name}` must be one number, or one for each of {blocks} blocks, but is {values}")
     return values
-
-
-def _step_by_step(function: Callable[[Tensor], Tensor], inputs: Ragged | Padded) -> Ragged | Padded:
-    """A function of all steps at once, (n, *features) -> (n, *features), over the real steps of sequences."""
-    if isinstance(inputs, Ragged):
-        return inputs.map(function)
-    batch, time, *features = inputs.values.shape
-    steps = function(inputs.masked().values.reshape(batch * time, *features))
-    return inputs.with_values(steps.reshape(batch, time, *steps.shape[1:])).masked()
