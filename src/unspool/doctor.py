@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import platform
 import shutil
@@ -16,7 +17,7 @@ import torch
 import unspool
 from unspool import cache
 from unspool.engine.native import compiler, halves
-from unspool.errors import EngineError
+from unspool.errors import DataError, EngineError
 
 REQUIRED = ("torch", "numpy", "pyarrow", "tokenizers", "pydantic", "safetensors", "sacrebleu", "rapidfuzz")
 EXTRAS = {
@@ -123,9 +124,19 @@ def _extras() -> list[tuple[str, str]]:
 def _cache() -> list[tuple[str, str]]:
     folder = cache.home().absolute()
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    free = f"{shutil.disk_usage(there).free / 2**30:.1f} GiB free"
+    free = f"{shutil.disk_usage(there).free / cache.GIB:.1f} GiB free"
     writable = "" if os.access(there, os.W_OK) else "; not writable: set UNSPOOL_CACHE to a folder that is"
-    return [("cache", f"{folder}, {free}{writable}")]
+    return [("cache", f"{folder}, {cache.size(folder) / cache.GIB:.1f} GiB {_most()}; {free}{writable}")]
+
+
+def _most() -> str:
+    """How large the cache may grow."""
+    try:
+        most = cache.limit()
+    except DataError as error:
+        return f"({error})"
+    bound = "any number" if most == math.inf else f"{most / cache.GIB:g}"
+    return f"of at most {bound} (UNSPOOL_CACHE_GIB)"
 
 
 def available_cores() -> int:

@@ -9,9 +9,11 @@
     ├── ModelError       (ValueError)    a model asked for with parts that do not fit
     ├── DecodingError    (ValueError)    a way to decode that can give no sequence
     ├── FieldError       (ValueError)    a column that can't be turned into tensors, or back
+    │   └── MissingPackageError          a package that need not be installed, but is needed to read a file
     ├── DataError        (ValueError)    a file, column or package that can't be read
     ├── RecipeError      (ValueError)    a recipe with a wrong key or value
     ├── TrainingError    (RuntimeError)  training that can't go on
+    ├── ParallelError    (RuntimeError)  processes that can't work together
     └── RunError         (RuntimeError)  a run folder or checkpoint that is missing, taken or broken
 
 Every message names its subject in backticks, the rule, what came, and what to do.
@@ -54,6 +56,10 @@ class FieldError(UnspoolError, ValueError):
     """A column that can't be turned into tensors, or back."""
 
 
+class MissingPackageError(FieldError):
+    """A package that need not be installed, but is needed to read a file."""
+
+
 class DataError(UnspoolError, ValueError):
     """A file, column or package that can't be read."""
 
@@ -64,6 +70,10 @@ class RecipeError(UnspoolError, ValueError):
 
 class TrainingError(UnspoolError, RuntimeError):
     """Training that can't go on."""
+
+
+class ParallelError(UnspoolError, RuntimeError):
+    """Processes that can't work together."""
 
 
 class RunError(UnspoolError, RuntimeError):

@@ -16,10 +16,12 @@ from unspool import cache
 from unspool.data.batch import Batch
 from unspool.data.growing import GrowingArray
 from unspool.data.tables import Table
+from unspool.data.workers import Workers
 from unspool.errors import DataError, FieldError
 from unspool.ragged import Ragged
 
 _PIECE = 1024  # values encoded at a time
+_FILES = 64  # the same of values that are files: what is encoded of a clip takes megabytes
 _LARGEST = 2**31 - 1
 
 
@@ -122,12 +124,20 @@ def encode(table: Table, fields: Mapping[str, Encoder], folder: str | Path | Non
 
 
 class _Writer:
-    """Writes one column: values.npy, and for sequences lengths.npy and offsets.npy."""
+    """Writes one column: values.npy, and for sequences lengths.npy and offsets.npy.
+
+    Of a field that is `costly`, texts that are equal, as the paths of pictures with several captions, are encoded once,
+    and their rows have one offset.
+    """
 
     def __init__(self, table: Table, column: str, field: Encoder) -> None:
         self.table, self.column, self.field = table, column, field
         self.rows = 0
         self.like: Tensor | None = None
+        self.reads = getattr(field, "reads_files", False)
+        self.piece = _FILES if self.reads else _PIECE
+        self.shares = field.shape == "sequence" and getattr(field, "costly", False)
+        self.known: dict[str, tuple[int, int]] = {}  # offset and length, where they are shared
 
     def __call__(self, folder: Path) -> None:
         sequence = self.field.shape == "sequence"
@@ -135,36 +145,72 @@ class _Writer:
             GrowingArray(folder / "values.npy") as values,
             GrowingArray(folder / "lengths.npy") as lengths,
             GrowingArray(folder / "offsets.npy") as offsets,
+            Workers(self.field, "encode") as workers,
         ):
             end = 0
             for piece in self.table.column(self.column).pieces():
-                for start in range(0, len(piece), _PIECE):
-                    encoded = self._encoded(piece[start : start + _PIECE])
-                    together = torch.cat(encoded) if sequence else torch.stack(encoded)
-                    values.append(self._narrowed(together))
+                for start in range(0, len(piece), self.piece):
+                    given = piece[start : start + self.piece]
+                    fresh = self._fresh(given)
+                    encoded = self._encoded(given, fresh, workers)
+                    if encoded:
+                        together = torch.cat(encoded) if sequence else torch.stack(encoded)
+                        values.append(self._narrowed(together))
                     if sequence:
                         sizes = np.array([len(each) for each in encoded], dtype=np.int32)
-                        lengths.append(sizes)
-                        offsets.append(end + np.cumsum(sizes, dtype=np.int64) - sizes)
+                        starts = end + np.cumsum(sizes, dtype=np.int64) - sizes
                         end += int(sizes.sum())
+                        if self.shares:
+                            starts, sizes = self._shared(given, fresh, starts, sizes)
+                        lengths.append(sizes)
+                        offsets.append(starts)
         dtype = str(self.like.dtype if self.like is not None else torch.int64).removeprefix("torch.")
         (folder / "about.json").write_text(json.dumps({"shape": self.field.shape, "dtype": dtype}))
 
-    def _encoded(self, values: list[Any]) -> list[Tensor]:
-        try:
-            encoded = self.field.encode_many(values)
-        except FieldError:
-            encoded = [self._one(value, self.rows + i) for i, value in enumerate(values)]
-        for i, each in enumerate(encoded):
-            self._check(each, self.rows + i)
-        self.rows += len(values)
+    def _fresh(self, given: list[Any]) -> list[int]:
+        """The places of what is to be encoded: all, or where equal ones are shared those that never came before."""
+        if not self.shares:
+            return list(range(len(given)))
+        first = {value: place for place, value in reversed(list(enumerate(given)))}
+        return sorted(place for value, place in first.items() if value not in self.known)
+
+    def _shared(
+        self, given: list[Any], fresh: list[int], starts: NDArray[np.int64], sizes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Offsets and lengths of all that was given, from those of what is fresh."""
+        places = zip(starts.tolist(), sizes.tolist(), strict=True)
+        self.known |= zip((given[place] for place in fresh), places, strict=True)
+        found = [self.known[value] for value in given]
+        return np.array([start for start, _ in found], np.int64), np.array([size for _, size in found], np.int32)
+
+    def _encoded(self, given: list[Any], fresh: list[int], workers: Workers) -> list[Tensor]:
+        values = [given[place] for place in fresh]
+        if self.reads and not self.shares:
+            encoded = workers.each(values, left=len(self.table) - self.rows)
+            for place, each in zip(fresh, encoded, strict=True):
+                if isinstance(each, FieldError):
+                    raise self._at(self.rows + place, each) from each
+        else:
+            encoded = self._many(values, fresh)
+        for place, each in zip(fresh, encoded, strict=True):
+            self._check(each, self.rows + place)
+        self.rows += len(given)
         return encoded
+
+    def _many(self, values: list[Any], places: list[int]) -> list[Tensor]:
+        try:
+            return self.field.encode_many(values)
+        except FieldError:
+            return [self._one(value, self.rows + place) for value, place in zip(values, places, strict=True)]
 
     def _one(self, value: Any, row: int) -> Tensor:
         try:
             return self.field.encode(value)
         except FieldError as error:
-            raise FieldError(f"row {row} of `{self.column}` in {self.table.origin}: {error}") from error
+            raise self._at(row, error) from error
+
+    def _at(self, row: int, error: FieldError) -> FieldError:
+        return type(error)(f"row {row} of `{self.column}` in {self.table.origin}: {error}")
 
     def _check(self, each: Tensor, row: int) -> None:
         self.like = each if self.like is None else self.like

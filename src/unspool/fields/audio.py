@@ -59,6 +59,7 @@ class AudioField(Field):
 
     kind: ClassVar[str] = "audio"
     shape: ClassVar[Literal["sequence", "vector"]] = "sequence"
+    reads_files: ClassVar[bool] = True
 
     def __init__(self, rate: int = 8000, mels: int = 40, window: float = 0.025, hop: float = 0.010) -> None:
         for name, value in (("rate", rate), ("mels", mels)):
@@ -102,6 +103,9 @@ class AudioField(Field):
                 finite or far beyond 1; `soundfile` or `soxr` not installed, if they are needed.
         """
         return self._fitted("encode").encode(self._energies(value, "`value`"))
+
+    def check(self, value: Sound) -> None:
+        samples(value, self.rate)
 
     def decode(self, encoded: Tensor) -> Rows:
         """The logarithms of the energies: no sound, since these don't tell its phases. (frames, mels) -> the same

@@ -18,10 +18,14 @@ class Field(ABC):
     Class attributes:
         kind: the name under which it is saved, and by which recipes ask for it.
         shape: "sequence" where a value becomes (length, *features), "vector" where all become the same (*features).
+        costly: whether of equal texts in a column of sequences one alone is encoded.
+        reads_files: whether a text is the path of a file, which may be broken, and takes long to read.
     """
 
     kind: ClassVar[str]
     shape: ClassVar[Literal["sequence", "vector"]]
+    costly: ClassVar[bool] = False
+    reads_files: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> None:
@@ -48,6 +52,14 @@ class Field(ABC):
         Raises:
             FieldError: a field that was not fitted, or a tensor that none of its values could be.
         """
+
+    def check(self, value: Any) -> None:
+        """Read a value as `encode` does, before `fit`, too, of a field that `reads_files`.
+
+        Raises:
+            FieldError: a value that can't be read.
+        """
+        self.encode(value)
 
     def encode_many(self, values: Sequence[Any]) -> list[Tensor]:
         """Many values at once: what `encode` gives for each, faster where a field knows how."""

@@ -42,6 +42,7 @@ class ImageField(Field):
 
     kind: ClassVar[str] = "image"
     shape: ClassVar[Literal["sequence", "vector"]] = "vector"
+    reads_files: ClassVar[bool] = True
 
     def __init__(self, height: int = 64, width: int = 64, channels: int = 3, fit: Fit = "crop") -> None:
         self.height, self.width = whole("height", height), whole("width", width)

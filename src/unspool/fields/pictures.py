@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unspool import arrays
-from unspool.errors import DataError, FieldError
+from unspool.errors import DataError, FieldError, MissingPackageError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -164,12 +164,12 @@ def package(module: str, subject: str, name: str = "pillow", extra: str = "image
     """A module of a package that need not be installed.
 
     Raises:
-        FieldError: it is not installed.
+        MissingPackageError: it is not installed.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise FieldError(f"{subject} needs the package `{name}`; pip install 'unspool[{extra}]'") from error
+        raise MissingPackageError(f"{subject} needs the package `{name}`; pip install 'unspool[{extra}]'") from error
 
 
 def _converted(image: Image.Image, channels: int, subject: str) -> Image.Image:

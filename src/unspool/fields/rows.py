@@ -49,6 +49,7 @@ class RowsField(Field):
 
     kind: ClassVar[str] = "rows"
     shape: ClassVar[Literal["sequence", "vector"]] = "sequence"
+    reads_files: ClassVar[bool] = True
 
     def __init__(self, height: int = 28, width: int = 28, threshold: float = 0.5) -> None:
         self.height, self.width = whole("height", height), whole("width", width)

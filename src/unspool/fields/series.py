@@ -17,7 +17,7 @@ from unspool.fields.scaling import Moments, Rows, Scale
 
 Series = str | Path | Sequence[Any] | NDArray[Any]
 
-_SAVED = ("kind", "mean", "deviation")
+_SAVED, _LAST = ("kind", "mean", "deviation"), "last"
 _MFC = 13  # numbers of a step in a feature file of Sphinx, whose header does not tell
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -35,6 +35,9 @@ class SeriesField(Field):
 
     Further dimensions of a step are laid out flat. No step at all is a series.
 
+    Args:
+        last: how many steps are taken of a value, the last ones; None: all.
+
     Example:
         >>> field = SeriesField()
         >>> field.fit([[[1, 10], [3, 10]], [[5, 10]]])
@@ -46,8 +49,12 @@ class SeriesField(Field):
 
     kind: ClassVar[str] = "series"
     shape: ClassVar[Literal["sequence", "vector"]] = "sequence"
+    reads_files: ClassVar[bool] = True
 
-    def __init__(self) -> None:
+    def __init__(self, last: int | None = None) -> None:
+        if last is not None and last < 1:
+            raise FieldError(f"`last` must be at least 1 step, but is {last}")
+        self.last = last
         self._scale: Scale | None = None
 
     def fit(self, values: Iterable[Series]) -> None:
@@ -59,7 +66,7 @@ class SeriesField(Field):
         moments = Moments()
         for number, value in enumerate(values):
             subject = _subject(value, f"value {number} of `values`")
-            rows = _rows(value, subject)
+            rows = self._taken(value, subject)
             _check_features(rows, moments.features, subject, "those before it")
             moments.add(rows)
         if moments.features is None:
@@ -73,9 +80,12 @@ class SeriesField(Field):
             FieldError: before `fit`; what is no series, has another number of features, or a number that is not finite.
         """
         scale, subject = self._fitted("encode"), _subject(value, "`value`")
-        rows = _rows(value, subject)
+        rows = self._taken(value, subject)
         _check_features(rows, len(self), subject, "the training part")
         return scale.encode(rows if len(rows) else np.zeros((0, len(self))))
+
+    def check(self, value: Series) -> None:
+        self._taken(value, _subject(value, "`value`"))
 
     def decode(self, encoded: Tensor) -> Rows:
         """(steps, features) -> the numbers, (steps, features) float64
@@ -98,18 +108,23 @@ class SeriesField(Field):
         return True  # `if field:` must not ask one that was not fitted for its length
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, **self._fitted("save").to_json()}
+        last = {} if self.last is None else {_LAST: self.last}
+        return {"kind": self.kind, **self._fitted("save").to_json(), **last}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> SeriesField:
-        if set(saved) != set(_SAVED):
+        if set(saved) - {_LAST} != set(_SAVED):
             raise FieldError(f"`saved` must have the keys {sorted(_SAVED)}, but has {sorted(map(str, saved))}")
-        field = cls()
+        field = cls(saved.get(_LAST))
         field._scale = Scale.from_json(saved["mean"], saved["deviation"])
         return field
 
     def __repr__(self) -> str:
-        return "SeriesField()"
+        return "SeriesField()" if self.last is None else f"SeriesField(last={self.last})"
+
+    def _taken(self, value: Series, subject: str) -> Rows:
+        rows = _rows(value, subject)
+        return rows if self.last is None else rows[-self.last :]
 
     def _fitted(self, purpose: str) -> Scale:
         if self._scale is None:

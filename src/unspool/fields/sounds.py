@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unspool.errors import FieldError
+from unspool.errors import FieldError, MissingPackageError
 
 Sound = str | Path | tuple[Any, float]
 Samples = NDArray[np.float32]
@@ -123,4 +123,4 @@ def _package(name: str, subject: str) -> Any:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: `soundfile` without its libsndfile
-        raise FieldError(f"{subject} needs the package `{name}`; pip install 'unspool[audio]'") from error
+        raise MissingPackageError(f"{subject} needs the package `{name}`; pip install 'unspool[audio]'") from error

@@ -60,6 +60,7 @@ class VideoField(Field):
 
     kind: ClassVar[str] = "video"
     shape: ClassVar[Literal["sequence", "vector"]] = "sequence"
+    reads_files: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -170,3 +170,27 @@ def test_a_mistake_is_named_and_leaves_nothing(case: str, cache: Path) -> None:
     assert type(error.value) is kind
     assert str(error.value) == message
     assert not list(cache.rglob(".*"))
+
+
+class Costly(Letters):
+    costly = True
+
+
+def test_where_encoding_is_costly_equal_texts_are_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unspool.data.encoded._PIECE", 4)
+    texts = ["ab", "ab", "", "cde", "ab", "", "f", "cde", "cde", "ab", "ghi"]
+    plain, costly = Letters(), Costly()
+    table = table_of(text=texts)
+    expected, found = (encode(table, {"text": each}, tmp_path / type(each).__name__) for each in (plain, costly))
+    assert (plain.calls, costly.calls) == (len(texts), len(set(texts)))
+    rows = [9, 0, 5, 3, 10, 3]
+    assert torch.equal(found.batch(rows)["text"].values, expected.batch(rows)["text"].values)  # type: ignore[union-attr]
+    assert found.lengths("text").tolist() == expected.lengths("text").tolist()
+    (kept,) = (tmp_path / "Costly").rglob("values.npy")
+    assert len(np.load(kept)) == len("abcdefghi")
+
+
+def test_a_costly_value_that_is_refused_is_named_by_its_own_row(tmp_path: Path) -> None:
+    table = table_of(text=["a", "a", "b", None])
+    with pytest.raises(FieldError, match=r"^row 3 of `text` in .*: `value` must be a text, but is None$"):
+        encode(table, {"text": Costly()}, tmp_path)

@@ -1,4 +1,6 @@
-"""The cache: what was fetched, converted or encoded once, in folders that are either whole or not there."""
+"""What was fetched, converted or encoded once, in folders that are either whole or not there."""
+
+from __future__ import annotations
 
 import errno
 import hashlib
@@ -8,9 +10,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from unspool.cache.bound import trim
+from unspool.cache.users import taking
 from unspool.errors import DataError
 
 _FORMAT = 1  # raised when what an entry holds changes, so that an older one is made again
@@ -33,27 +38,32 @@ def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path |
     """The folder of an entry, written by `write` if it is not there yet.
 
     It is written under another name and then renamed, so that a folder of this name is always whole, whatever is
-    interrupted and however many processes write it at once: the first one's stays.
+    interrupted and however many processes write it at once: the first one's stays. From here on it is in use, and stays
+    until this process ends. Afterwards it may be removed, where the cache grows beyond its limit (see `bound`).
 
     Args:
         kind: the folder of entries it belongs to.
         name: the entry's own, as of `key`.
         write: fills the empty folder that it is given.
-        within: a folder to use instead of the cache.
+        within: a folder to use instead of the cache; nothing is removed from it.
 
     Raises:
-        DataError: no room left on the disk, or no right to write there.
+        DataError: no room left on the disk, or no right to write there; a limit that is none.
     """
     folder = (within or home()) / kind
     target = folder / name
-    if target.exists():
+    if target.exists() and (within is not None or _taken(target)):
         return target
     temporary = folder / f".{name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
         temporary.mkdir(parents=True)
         _sweep(folder)
         write(temporary)
-        _rename(temporary, target)
+        if within is not None:
+            _rename(temporary, target)
+            return target
+        with taking(home(), f"{kind}/{name}"):
+            _rename(temporary, target)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
             raise
@@ -63,7 +73,16 @@ def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path |
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    trim(home())
     return target
+
+
+def _taken(target: Path) -> bool:
+    """Whether an entry is still there when it is taken into use."""
+    with taking(target.parent.parent, f"{target.parent.name}/{target.name}"):
+        with suppress(OSError):  # not ours, or just removed
+            os.utime(target)
+        return target.exists()
 
 
 def _rename(temporary: Path, target: Path) -> None:
