@@ -60,5 +60,30 @@ def nats_per_step(nats: float, steps: float) -> Score:
     return Score(nats / steps, "nats_per_step", "lower", {"nats": nats, "steps": steps}, "unit:step")
 
 
+def nats_per_sequence(nats: float, sequences: float) -> Score:
+    """The mean negative log-likelihood of a whole sequence, in nats: of a picture, of a drawing, of a piece of music.
+
+        Σ -log p(sequence | input) / number of sequences
+
+    Args:
+        nats: the sum of -log p, natural logarithm.
+        sequences: how many there are.
+
+    Raises:
+        DataError: no sequences.
+
+    Reference:
+        Larochelle and Murray (2011), table 1, for pictures of digits.
+
+    Example:
+        >>> print(nats_per_sequence(nats=8500.0, sequences=100))
+        nats_per_sequence 85.00 (lower is better; unit:sequence)
+    """
+    if not sequences > 0:
+        raise DataError(f"`sequences` must be above 0, but is {sequences}")
+    details = {"nats": nats, "sequences": sequences}
+    return Score(nats / sequences, "nats_per_sequence", "lower", details, "unit:sequence")
+
+
 def _exp(mean: float) -> float:
     return math.exp(mean) if mean < 700 else math.inf

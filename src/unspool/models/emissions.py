@@ -128,15 +128,15 @@ class BernoulliEmission(Emission):
 
     def per_step(self, parameters: Tensor, target: Tensor) -> Tensor:
         """As of `Emission`. target: (rows, features) of 0 and 1"""
-        _check_steps(target, len(parameters), self.step_size)
-        scores = _wide(parameters)
+        check_steps(target, len(parameters), self.step_size)
+        scores = wide(parameters)
         return F.binary_cross_entropy_with_logits(scores, target.to(scores.dtype), reduction="none").sum(1)
 
     def sample(self, parameters: Tensor, draws: Draws, temperature: float = 1.0) -> Tensor:
         """As of `Emission`: scores are divided by the temperature. -> (rows, features) of 0 and 1"""
-        _check_temperature(temperature)
+        check_temperature(temperature)
         probability = (parameters.double() / temperature).sigmoid()
-        return (_uniforms(draws, self.step_size) < probability).to(parameters.dtype)
+        return (uniforms(draws, self.step_size) < probability).to(parameters.dtype)
 
     def best(self, parameters: Tensor) -> Tensor:
         """The most probable step: each label that is likelier there than not. -> (rows, features) of 0 and 1"""
@@ -203,7 +203,7 @@ class MixtureEmission(Emission):
 
     def per_step(self, parameters: Tensor, target: Tensor) -> Tensor:
         """As of `Emission`. target: (rows, 3), dx, dy and pen"""
-        _check_steps(target, len(parameters), 3)
+        check_steps(target, len(parameters), 3)
         mixture = self._named(parameters)
         offsets = target[:, :2].to(parameters.device, mixture.pen.dtype)
         across = _deviations(offsets[:, :1], mixture.mean_x, mixture.log_scale_x)
@@ -224,9 +224,9 @@ class MixtureEmission(Emission):
         Reference:
             Ha and Eck (2017). The two normal numbers are those of Box and Muller (1958).
         """
-        _check_temperature(temperature)
+        check_temperature(temperature)
         mixture = self._named(parameters.double())
-        points = _uniforms(draws, 4)
+        points = uniforms(draws, 4)
         chosen = self._chosen(mixture, _drawn(mixture.log_weights, temperature, points[:, 0]))
         radius = (-2 * temperature * (1 - points[:, 1]).log()).sqrt()  # of 1 - u, which is never 0
         across, down = radius * (2 * math.pi * points[:, 2]).cos(), radius * (2 * math.pi * points[:, 2]).sin()
@@ -251,7 +251,7 @@ class MixtureEmission(Emission):
         return steps[:, 2] == ENDS
 
     def _named(self, parameters: Tensor) -> _Mixture:
-        scores = _wide(parameters)
+        scores = wide(parameters)
         weights, mean_x, mean_y, scale_x, scale_y, correlation, pen = scores.split(
             [self.components] * _PER_COMPONENT + [_PENS], 1
         )
@@ -272,7 +272,7 @@ def _deviations(offsets: Tensor, means: Tensor, log_scales: Tensor) -> Tensor:
     return ((offsets - means) * (-log_scales).exp()).clamp(-_FARTHEST, _FARTHEST)
 
 
-def _uniforms(draws: Draws, width: int) -> Tensor:
+def uniforms(draws: Draws, width: int) -> Tensor:
     """Numbers from 0 to below 1. Draws of (rows,) -> (rows, width) float64
 
     Each step of an example takes the next `width` positions of the example's key.
@@ -289,12 +289,12 @@ def _drawn(scores: Tensor, temperature: float, points: Tensor) -> Tensor:
     return place.squeeze(1).clamp(max=scores.shape[1] - 1)
 
 
-def _wide(parameters: Tensor) -> Tensor:
+def wide(parameters: Tensor) -> Tensor:
     """Of no less than single precision: a likelihood of half precision is none."""
     return parameters.to(torch.promote_types(parameters.dtype, torch.float32))
 
 
-def _check_steps(target: Tensor, rows: int, features: int) -> None:
+def check_steps(target: Tensor, rows: int, features: int) -> None:
     if target.shape != (rows, features):
         raise ModelError(
             f"`target` must be steps of shape ({rows}, {features}), one for each row of `parameters`, "
@@ -302,7 +302,7 @@ def _check_steps(target: Tensor, rows: int, features: int) -> None:
         )
 
 
-def _check_temperature(temperature: float) -> None:
+def check_temperature(temperature: float) -> None:
     if not 0 < temperature < math.inf:
         raise DecodingError(
             f"`temperature` must be above 0 and finite, but is {temperature}; `best` gives the likeliest step"

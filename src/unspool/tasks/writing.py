@@ -9,12 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unspool import parallel
 from unspool.data import Batch
 from unspool.decode import write_steps
 from unspool.errors import FieldError, RecipeError
 from unspool.fields import Field, NotesField, RowsField, StrokesField
 from unspool.fields.strokes import whole_strokes
-from unspool.models import BernoulliEmission, Emission, MixtureEmission, StepWriter, step_writer
+from unspool.models import (
+    AutoregressiveEmission,
+    BernoulliEmission,
+    Emission,
+    MixtureEmission,
+    StepWriter,
+    step_writer,
+)
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import (
@@ -40,7 +48,7 @@ class StepObjective:
     scales: Mapping[str, float] = field(default_factory=lambda: {"tokens": 1.0})
 
     def weights(self, batch: Batch) -> dict[str, float]:
-        return {"tokens": float(max(1, len(ragged(batch, self.target).values)))}
+        return {"tokens": float(len(ragged(batch, self.target).values))}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
         columns: Any = shown(batch, batch)
@@ -96,7 +104,9 @@ class ToSteps:
         if isinstance(target, StrokesField):
             return MixtureEmission(size)
         assert isinstance(target, NotesField | RowsField)
-        return BernoulliEmission(size, len(target))
+        assert isinstance(self.recipe.model, VectorDecoderSpec)
+        together = self.recipe.model.emission == "autoregressive"
+        return (AutoregressiveEmission if together else BernoulliEmission)(size, len(target))
 
     def objective(self, model: nn.Module, *, training: bool = True) -> StepObjective:
         assert isinstance(model, StepWriter)
@@ -130,12 +140,14 @@ class ToSteps:
         if self.sources:
             return in_batches(model, self, values, lambda batch, given: answers(batch))
         model.eval()
-        found = []
-        for start in range(0, len(values), ROWS):
+
+        def written(start: int) -> list[Prediction]:
             ids = torch.arange(start, min(start + ROWS, len(values)))
             given = [self._opening(value) for value in values[start : start + ROWS]]
-            found += answers(Batch({}, ids), Ragged.from_list(given, ids))
-        return found
+            return answers(Batch({}, ids), Ragged.from_list(given, ids))
+
+        each = parallel.current().each(written, range(0, len(values), ROWS))
+        return [prediction for batch in each for prediction in batch]
 
     def _opening(self, value: Any) -> Tensor:
         """The steps of a raw opening: none of them ends a drawing, and upper rows are no whole picture."""

@@ -1,11 +1,11 @@
-"""Perplexity, and the nats of a step."""
+"""Perplexity, and the nats of a step and of a sequence."""
 
 import math
 
 import pytest
 
 from unspool.errors import DataError
-from unspool.metrics import LIKELIHOODS, nats_per_step, perplexity
+from unspool.metrics import LIKELIHOODS, OF_SEQUENCES, nats_per_sequence, nats_per_step, perplexity
 
 
 def test_the_perplexity_of_equally_probable_tokens_is_their_number() -> None:
@@ -13,7 +13,9 @@ def test_the_perplexity_of_equally_probable_tokens_is_their_number() -> None:
     assert score.value == pytest.approx(17)
     assert (score.name, score.better) == ("perplexity", "lower")
     assert score.details == {"nats": 30 * math.log(17), "tokens": 30}
-    assert {"perplexity": perplexity, "nats_per_step": nats_per_step} == LIKELIHOODS
+    nats = {"nats_per_step": nats_per_step, "nats_per_sequence": nats_per_sequence}
+    assert {"perplexity": perplexity, **nats} == LIKELIHOODS
+    assert LIKELIHOODS.keys() > OF_SEQUENCES
 
 
 def test_certainty_is_one_and_the_impossible_has_no_end() -> None:
@@ -41,3 +43,14 @@ def test_no_steps_have_none() -> None:
         with pytest.raises(DataError) as error:
             nats_per_step(0.0, steps)
         assert str(error.value) == f"`steps` must be above 0, but is {steps}"
+
+
+def test_nats_of_a_sequence_are_those_of_its_steps_together() -> None:
+    score = nats_per_sequence(nats=2400.0, sequences=30)
+    assert score.value == 80 == 28 * nats_per_step(2400.0, 30 * 28).value
+    assert (score.name, score.better, score.signature) == ("nats_per_sequence", "lower", "unit:sequence")
+    assert score.details == {"nats": 2400.0, "sequences": 30}
+    for none in (0, math.nan):
+        with pytest.raises(DataError) as error:
+            nats_per_sequence(1.0, none)
+        assert str(error.value) == f"`sequences` must be above 0, but is {none}"

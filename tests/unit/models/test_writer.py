@@ -10,6 +10,7 @@ from unspool import Ragged, randomness
 from unspool.cells import GRU, LSTM, SCLSTM, Elman
 from unspool.errors import ModelError
 from unspool.models import (
+    AutoregressiveEmission,
     BernoulliEmission,
     Emission,
     FeaturesOf,
@@ -28,6 +29,7 @@ LENGTHS = [2, 5, 0, 1]
 WIDTH = 3
 EMISSIONS: dict[str, Callable[[int], Emission]] = {
     "labels": lambda size: BernoulliEmission(size, WIDTH),
+    "labels together": lambda size: AutoregressiveEmission(size, WIDTH, 6),
     "strokes": lambda size: MixtureEmission(size, 2),
 }
 SETUPS = [
@@ -57,7 +59,7 @@ def columns() -> dict[str, Any]:
 
 def steps(emission: str = "labels") -> Ragged:
     torch.manual_seed(2)
-    if emission == "labels":
+    if emission != "strokes":
         return Ragged(torch.randint(2, (8, WIDTH)).double(), LENGTHS, ids=IDS)
     pens = torch.tensor([0, 2, 0, 1, 0, 0, 2, 2]).unsqueeze(1)
     return Ragged(torch.cat([torch.randn(8, 2), pens], 1).double(), LENGTHS, ids=IDS)
