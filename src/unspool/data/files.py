@@ -53,7 +53,8 @@ class Pattern:
                 )
                 names[name] = None
         self.columns = (FILE, *names)
-        self._expression, self._glob = re.compile(expression, re.DOTALL), search
+        self._expression = re.compile(expression, re.DOTALL)
+        self._glob = re.sub(r"\*+", "*", search)  # two names side by side; `**` would mean folders, or nothing
 
     def rows(self, folder: Path) -> Iterator[tuple[str, ...]]:
         """A row for each file in a folder that fits, numbers in names in the order of their size.

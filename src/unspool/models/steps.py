@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.errors import ModelError
-from unspool.layers import Jitter, Layers, Masking, convolutions
+from unspool.layers import Deltas, Jitter, Layers, Masking, Pace, Standardised, convolutions
 from unspool.models.encoder import Encoded, memory_size
 from unspool.ragged import Ragged
 
@@ -21,6 +21,7 @@ class Augment:
         shift: of pictures, the most pixels they are moved by.
         flip: of pictures, whether every other example is mirrored.
         brightness: of pictures, the most they are made brighter or darker, as a share.
+        pace: of any steps, the most they are heard or seen faster or slower, as a share.
         times, time_width: of vectors, how many spans of steps are blanked, and the most steps of one.
         bands, band_width: the same of features.
     """
@@ -28,6 +29,7 @@ class Augment:
     shift: int = 0
     flip: bool = False
     brightness: float = 0.0
+    pace: float = 0.0
     times: int = 0
     time_width: int = 20
     bands: int = 0
@@ -45,9 +47,12 @@ class Augment:
             wrong, right = ("times and bands", "shift, flip and brightness")[:: 1 if pictures else -1]
             what = "pictures" if pictures else "vectors"
             raise ModelError(f"`augment` of {what} must be by {right}, but is by {wrong}; leave those out")
+        changes: list[nn.Module] = [Pace(self.pace)] if self.pace else []
         if of_pictures:
-            return Jitter(self.shift, flip=self.flip, scale=self.brightness)
-        return Masking(self.times, self.time_width, self.bands, self.band_width) if of_vectors else None
+            changes.append(Jitter(self.shift, flip=self.flip, scale=self.brightness))
+        if of_vectors:
+            changes.append(Masking(self.times, self.time_width, self.bands, self.band_width))
+        return nn.Sequential(*changes) if changes else None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,10 @@ class Front:
         channels: features that come out of each block; none: steps are read as they are.
         time, time_stride, space_stride: of all blocks, or of each.
         pool: what makes features of what is left of a picture, "flatten" or "mean".
+        norm: what blocks normalise, "steps" or the whole "sequence".
         dropout: on what comes out.
+        standardised: whether each example is brought to mean 0 and deviation 1 over its steps: see `Standardised`.
+        deltas: how many orders of changes over time stand beside each step: see `Deltas`.
         augment: how examples are changed in training.
     """
 
@@ -67,7 +75,10 @@ class Front:
     time_stride: tuple[int, ...] = (1,)
     space_stride: tuple[int, ...] = (2,)
     pool: str = "flatten"
+    norm: str = "steps"
     dropout: float = 0.0
+    standardised: bool = False
+    deltas: int = 0
     augment: Augment = field(default_factory=Augment)
 
 
@@ -92,7 +103,10 @@ class StepFront(nn.Module):
         if not front.channels and len(shape) == 3:
             raise ModelError("`front.channels` must name at least one block where steps are pictures, as in [16, 32]")
         self.shape = shape
+        self.standardised = Standardised() if front.standardised else None
         self.augment = front.augment.layer(shape)
+        self.deltas = Deltas(front.deltas) if front.deltas else None
+        shape = (shape[0] * (1 + front.deltas), *shape[1:])
         self.features: nn.Module | None = None
         self.output_size, self.time_stride = shape[0], 1
         if front.channels:
@@ -104,14 +118,16 @@ class StepFront(nn.Module):
                 space_stride=_each("space_stride", front.space_stride, front),
                 dropout=front.dropout,
                 pool=pool or front.pool,
+                norm=front.norm,
             )
             self.features, self.output_size, self.time_stride = blocks, blocks.output_size, blocks.time_stride
 
     def forward(self, source: Ragged) -> Ragged:
         """(total, *shape) -> (total', output_size)"""
         steps = source.map(_scaled)
-        if self.augment is not None:
-            steps = self.augment(steps)
+        for change in (self.standardised, self.augment, self.deltas):
+            if change is not None:
+                steps = change(steps)
         return steps if self.features is None else self.features(steps)
 
 
@@ -150,7 +166,10 @@ class RegionEncoder(nn.Module):
     """A picture to a memory of its regions, row by row: what attention looks at.
 
     Args:
-        front: of one block or more, whose pool is "grid".
+        front: of one block or more over pixels, whose pool is "grid"; or over regions that are features already.
+
+    Raises:
+        ModelError: a front that sees each step beside others in time, where there are none.
 
     Reference:
         Xu et al. (2015), section 3.1.1.
@@ -160,6 +179,10 @@ class RegionEncoder(nn.Module):
 
     def __init__(self, front: StepFront) -> None:
         super().__init__()
+        if front.standardised is not None or front.deltas is not None:
+            raise ModelError(
+                "`front.standardised` and `front.deltas` must be off where a picture is read, which has no time"
+            )
         self.front = front
 
     @property
@@ -168,7 +191,7 @@ class RegionEncoder(nn.Module):
         return self.front.output_size
 
     def forward(self, source: Ragged) -> Encoded:
-        """(batch, channels, height, width), a step each -> memory (batch · regions, output_size)"""
+        """(batch, channels, height, width), a step each, or (batch · regions, features) -> memory (…, output_size)"""
         return Encoded(self.front(source), ())
 
 

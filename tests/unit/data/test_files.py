@@ -99,6 +99,7 @@ def test_another_content_is_another_table(spoken: Path) -> None:
         ("{label}/?.png", ("label",), [("cat",), ("cat",)]),
         ("{a}{b}/1*.png", ("a", "b"), [("c", "at"), ("c", "at")]),
         ("[x]/{name}.png", ("name",), [("3",)]),
+        ("dog/{first}{rest}.png", ("first", "rest"), [("d", "og-1")]),
     ],
 )
 def test_a_path_may_be_the_pattern(tmp_path: Path, pattern: str, columns: Any, found: Any) -> None:

@@ -8,7 +8,7 @@ import torch
 from unspool.cells import GRU
 from unspool.decode import greedy
 from unspool.errors import ModelError
-from unspool.layers import Bidirectional, Jitter, Layers, Masking
+from unspool.layers import Bidirectional, Jitter, Layers, Masking, Pace
 from unspool.models import (
     Augment,
     ClassHead,
@@ -17,6 +17,7 @@ from unspool.models import (
     Front,
     JointNetwork,
     PictureOf,
+    RegionEncoder,
     SequenceOf,
     StepEncoder,
     StepFront,
@@ -79,8 +80,13 @@ def test_bytes_of_pictures_become_numbers_from_minus_one_to_one() -> None:
 
 
 def test_augmentation_is_of_the_kind_that_the_steps_are() -> None:
-    assert isinstance(SOUND.augment.layer((7,)), Masking)
-    assert isinstance(CLIP.augment.layer((1, 8, 6)), Jitter)
+    def kinds(augment: Augment, shape: tuple[int, ...]) -> list[type]:
+        return [type(layer) for layer in augment.layer(shape) or ()]
+
+    assert kinds(SOUND.augment, (7,)) == [Masking]
+    assert kinds(CLIP.augment, (1, 8, 6)) == [Jitter]
+    assert kinds(Augment(pace=0.1, bands=1), (7,)) == [Pace, Masking]
+    assert kinds(Augment(pace=0.1, shift=1), (1, 8, 6)) == [Pace, Jitter]
     assert Augment().layer((7,)) is None
     for augment, shape, message in (
         (
@@ -97,6 +103,18 @@ def test_augmentation_is_of_the_kind_that_the_steps_are() -> None:
         with pytest.raises(ModelError) as error:
             augment.layer(shape)
         assert str(error.value) == message
+
+
+def test_a_picture_has_no_time_to_be_seen_against() -> None:
+    for front in (Front((4,), standardised=True), Front((4,), deltas=1)):
+        with pytest.raises(ModelError, match=r"^`front.standardised` and `front.deltas` must be off where a picture is"):
+            RegionEncoder(StepFront((3, 8, 6), front, pool="grid"))
+
+
+def test_changes_over_time_are_more_features_of_a_step() -> None:
+    front = StepFront((7,), Front(standardised=True, deltas=2))
+    assert front.output_size == 21
+    assert front.eval()(sounds([3, 5])).values.shape == (8, 21)
 
 
 def test_what_does_not_fit_is_named() -> None:

@@ -14,7 +14,7 @@ from unspool import Run, recipes, runs
 from unspool.errors import DataError, FieldError, RecipeError
 from unspool.fields import NotesField
 from unspool.models import CTCNetwork, JointNetwork, StepWriter
-from unspool.recipes import CTCSpec, EncoderWithHeadSpec, VectorDecoderSpec
+from unspool.recipes import CTCSpec, EncoderDecoderSpec, EncoderWithHeadSpec, VectorDecoderSpec
 
 pytest.importorskip("soundfile")
 JOINT = {
@@ -202,6 +202,7 @@ SHIPPED: dict[str, Any] = {
     "transcribe": (CTCSpec, ["sound"], ["text"]),
     "dictate": (CTCSpec, ["sound"], ["text"]),
     "actions": (EncoderWithHeadSpec, ["clip"], ["action"]),
+    "describe": (EncoderDecoderSpec, ["clip"], ["text"]),
 }
 
 
