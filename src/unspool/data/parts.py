@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unspool.data.periods import Periods
 from unspool.data.sources import Columns, joined, stream_of
 from unspool.data.tables import Stream, Table, store, store_cut
 from unspool.errors import DataError
@@ -85,7 +86,7 @@ class Split:
         return {part: tables[part] for part in self.parts}
 
 
-def tables_of(streams: Mapping[str, Stream], split: Split | None) -> dict[str, Table]:
+def tables_of(streams: Mapping[str, Stream], split: Split | Periods | None) -> dict[str, Table]:
     """Each part's table; those that `split` gives a share are cut from the stream of "train"."""
     if split is None:
         return {part: store(stream) for part, stream in streams.items()}
