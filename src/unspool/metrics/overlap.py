@@ -99,6 +99,17 @@ def bleu_tokenised_single(hypotheses: Sequence[str], references: Sequence[Sequen
     return _bleu("bleu_tok_single", tokenised_counter(), *tokenised(hypotheses, references, 1))
 
 
+def bleu_tokenised_words(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """BLEU-1 beside `bleu_tokenised`: of single words alone, which says what is named rather than how.
+
+    Example:
+        >>> round(bleu_tokenised_words(["runs a dog."], [["A dog runs ."]]).value, 2)
+        100.0
+    """
+    check(hypotheses, references)
+    return _bleu("bleu_tok_1", tokenised_counter(1), *tokenised(hypotheses, references))
+
+
 def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
     """chrF2: how many of their runs of 1 to 6 characters two texts share; recall counts twice. No tokens needed.
 
@@ -124,9 +135,9 @@ def bleu_counter(*, lowercase: bool = False) -> BLEU:
     return BLEU(lowercase=lowercase, tokenize="13a")
 
 
-def tokenised_counter() -> BLEU:
+def tokenised_counter(longest: int = 4) -> BLEU:
     # Without `force` sacrebleu warns of tokenised text.
-    return BLEU(lowercase=True, tokenize="none", smooth_method="none", force=True)
+    return BLEU(lowercase=True, tokenize="none", smooth_method="none", max_ngram_order=longest, force=True)
 
 
 def chrf_counter() -> CHRF:

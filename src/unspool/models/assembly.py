@@ -19,7 +19,7 @@ from unspool.models.joint import JointNetwork
 from unspool.models.plain import PlainNetwork
 from unspool.models.pointer import PointerGenerator
 from unspool.models.seq2seq import EncoderDecoder
-from unspool.models.sizes import PictureOf, StepsOf
+from unspool.models.sizes import PictureOf, RegionsOf, StepsOf
 from unspool.models.steps import Front, RegionEncoder, StepEncoder, StepFront
 from unspool.ragged import Ragged
 from unspool.randomness import using
@@ -35,7 +35,7 @@ BRIDGES = ("last", "mean", "learned")
 
 
 def encoder_decoder(
-    source_size: int | StepsOf | PictureOf,
+    source_size: int | StepsOf | PictureOf | RegionsOf,
     target_size: int,
     *,
     embedding_size: int = 256,
@@ -64,8 +64,8 @@ def encoder_decoder(
     """An encoder–decoder from sizes and names.
 
     Args:
-        source_size: the number of ids, or what steps that are no ids are made of; of a picture regions are the memory,
-            and there are no recurrent layers.
+        source_size: the number of ids, or what steps that are no ids are made of; of a picture its regions are the
+            memory, and there are no recurrent layers.
         target_size: the number of ids.
         embedding_size: features of a token.
         hidden_size: of each direction of the encoder.
@@ -139,7 +139,7 @@ def encoder_decoder(
 
 
 def ctc_network(
-    source_size: int | StepsOf | PictureOf,
+    source_size: int | StepsOf | PictureOf | RegionsOf,
     target_size: int,
     *,
     embedding_size: int = 256,
@@ -172,7 +172,7 @@ def ctc_network(
 
 
 def encoder_of(
-    source: int | StepsOf | PictureOf,
+    source: int | StepsOf | PictureOf | RegionsOf,
     embedding: nn.Embedding | None,
     front: Front,
     *,
@@ -185,7 +185,7 @@ def encoder_of(
         embedding: of ids, where it is shared with others.
         layers: from the features of a step.
     """
-    if isinstance(source, PictureOf):
+    if isinstance(source, PictureOf | RegionsOf):
         return RegionEncoder(StepFront(source.shape, front, pool="grid"))
     if isinstance(source, StepsOf):
         below = StepFront(source.shape, front)

@@ -54,6 +54,16 @@ class StepsOf(NamedTuple):
     shape: tuple[int, ...]
 
 
+class RegionsOf(NamedTuple):
+    """The regions of a picture, each as a vector: steps in no order of time.
+
+    Fields:
+        shape: of a region: (features,).
+    """
+
+    shape: tuple[int, ...]
+
+
 class PictureOf(NamedTuple):
     """A picture.
 
