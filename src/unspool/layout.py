@@ -107,6 +107,11 @@ class Layout:
         """(total,): the inverse of `time_major`."""
         return inverse(self.time_major)
 
+    def between(self, start: int, stop: int) -> tuple["Layout", Tensor]:
+        """The layout of time `start` (included) to `stop` (excluded), and (its total,) where each of its steps lies."""
+        piece = Layout((self.lengths.clamp(max=stop) - start).clamp(min=0))
+        return piece, (self.offsets[:-1] + start)[piece.rows] + piece.steps
+
     def on(self, device: torch.device, table: str) -> Tensor:
         """The table of that name on a device, copied there once."""
         if device.type == "cpu":

@@ -164,10 +164,8 @@ class Ragged:
         Every sequence stays in the batch, so that a state fits all pieces; `Ragged.join` puts pieces together again.
         """
         check_start(start)
-        lengths = (self.lengths.clamp(max=stop) - start).clamp(min=0)
-        piece = Layout(lengths)
-        index = (self.layout.offsets[:-1] + start)[piece.rows] + piece.steps
-        return Ragged(self.values.index_select(0, index.to(self.device)), lengths, self.ids)
+        piece, index = self.layout.between(start, stop)
+        return Ragged(self.values.index_select(0, index.to(self.device)), piece.lengths, self.ids)
 
     def select(self, rows: Tensor | Sequence[int]) -> Ragged:
         """Some of the sequences, in the order named. rows: (n,) indices, or (batch,) bool."""

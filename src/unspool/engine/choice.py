@@ -78,6 +78,11 @@ def using(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+def forced() -> str | None:
+    """The engine that `using` names, or None."""
+    return _forced.get()
+
+
 @contextmanager
 def recording() -> Iterator[list[str]]:
     """The names of the engines that ran within, one a recurrent layer, in a list that fills as they run."""

@@ -1,5 +1,6 @@
 """A cell over time."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -10,10 +11,14 @@ from unspool.engine.torch_kernels import autocast_dtype
 from unspool.errors import BatchError, StateError
 from unspool.padded import Padded
 from unspool.ragged import Ragged
-from unspool.state import State, check_batch_size, exportable, leaves
+from unspool.state import State, check_batch_size, detach, exportable, leaves
 from unspool.unrolling import dynamic
+from unspool.unrolling.budget import Memory, current
+from unspool.unrolling.budget import within as within
+from unspool.unrolling.checkpointed import has_gradient, plan_of, unroll_checkpointed
 from unspool.unrolling.dynamic import unroll_dynamic
-from unspool.unrolling.pieces import Each, unroll_pieces
+from unspool.unrolling.pieces import Each, stretches, unroll_pieces
+from unspool.unrolling.schedule import Plan as Plan
 from unspool.unrolling.static import unroll_static
 
 
@@ -30,7 +35,9 @@ class Unrolled(NamedTuple):
     final: State
 
 
-def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Each | None = None) -> Unrolled:
+def unroll(
+    cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Each | None = None, memory: Memory | None = None
+) -> Unrolled:
     """Run a cell over sequences. The type of the inputs decides how.
 
     `Ragged` is unrolled dynamically: as many steps as each sequence has, no work on padding, on the fastest engine that
@@ -49,6 +56,10 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
             Sequences that it returns are joined in time; tensors and numbers are added up; a tuple, list or dict may
             hold several. So head and loss can go in, and the outputs of a million steps need not exist at once.
             Targets of a stretch are `targets.steps(stretch.start, stretch.stop)`.
+        memory: the most that steps may take until and while their gradient is computed, beside inputs, results and
+            the gradients of parameters: bytes, or "200MB". Where they would take more, some are run again. "sqrt":
+            √T stretches of √T steps each. `each` must then give the same when it is called again. Only `Ragged`
+            takes it.
 
     Returns:
         Unrolled(outputs, final).
@@ -58,6 +69,7 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
         StateError: a state of another batch size, structure or dtype.
         CellError: something that is no cell.
         EngineError: the engine that `unspool.engine.using` forces can't run the cell.
+        BatchError: `memory` that is no size, or too little for one step of all sequences.
 
     Example:
         >>> cell = unspool.cells.LSTM(input_size=3, hidden_size=4)
@@ -72,9 +84,81 @@ def unroll(cell: Cell, inputs: Ragged | Padded, state: State = None, *, each: Ea
     whole: Any = unroll_dynamic if isinstance(inputs, Ragged) else unroll_static
     if isinstance(inputs, Ragged) and torch.compiler.is_compiling():
         whole = torch.compiler.disable(unroll_dynamic, reason="its steps depend on the lengths")
+    memory = _budget(cell, inputs) if memory is None else memory
+    if memory is not None and not torch.compiler.is_compiling():
+        if not isinstance(inputs, Ragged):
+            raise BatchError("`memory` must be left out for a `Padded`, whose program is fixed; unroll a `Ragged`")
+        if has_gradient(cell, inputs, state, each):
+            plan = plan_of(whole, cell, inputs, state, each, memory)
+            if plan.tapes < plan.segments:
+                return Unrolled(*unroll_checkpointed(whole, cell, inputs, state, each, plan))
     if each is None:
         return Unrolled(*whole(cell, inputs, state))
     return Unrolled(*unroll_pieces(whole, cell, inputs, state, each))
+
+
+def plan(
+    cell: Cell, inputs: Ragged, state: State = None, *, each: Each | None = None, memory: Memory
+) -> Plan:
+    """How `unroll` would keep to a budget: into how many segments it cuts time, and how many states it keeps.
+
+    Args:
+        cell, inputs, state, each, memory: as of `unroll`.
+
+    Example:
+        >>> found = plan(LSTM(3, 4), Ragged(torch.randn(400, 3), lengths=[400]), memory="sqrt")
+        >>> found.segments, found.runs
+        (20, 39)
+    """
+    return plan_of(unroll_dynamic, cell, inputs, _checked(cell, inputs, state), each, memory)
+
+
+def pieces_of(
+    cell: Cell, inputs: Ragged | Padded, state: State = None, *, steps: int, memory: Memory | None = None
+) -> Iterator[tuple[slice, Unrolled]]:
+    """One stretch of time after another, for truncated back-propagation: the state is carried, its history is not.
+
+        for stretch, (outputs, final) in pieces_of(cell, inputs, steps=100):
+            loss(outputs, targets.steps(stretch.start, stretch.stop)).backward()
+
+    No more than a stretch is kept in memory, however long the sequences, but no gradient flows further back than the
+    beginning of its stretch.
+
+    Args:
+        cell, inputs, state, memory: as of `unroll`.
+        steps: of a stretch; the last one has what is left.
+
+    Returns:
+        Stretches, slices of time, each with its outputs and the state at its end. Every sequence stays in all of them.
+
+    Raises:
+        BatchError: fewer steps than one.
+
+    Example:
+        >>> batch = Ragged(torch.randn(5, 3), lengths=[2, 3])
+        >>> [(stretch, outputs) for stretch, (outputs, _) in pieces_of(GRU(3, 4), batch, steps=2)]
+        [(slice(0, 2, None), Ragged(values=(4, 4), lengths=[2, 2])), (slice(2, 3, None), Ragged(values=(1, 4), lengths=[0, 1]))]
+
+    Reference:
+        Williams & Peng (1990), with as many steps between two updates as gradients flow back.
+    """
+    if steps < 1:
+        raise BatchError(f"`steps` must be at least 1, but is {steps}")
+    return _pieces_of(cell, inputs, _checked(cell, inputs, state), steps, memory)
+
+
+def _pieces_of(
+    cell: Cell, inputs: Ragged | Padded, state: State, steps: int, memory: Memory | None
+) -> Iterator[tuple[slice, Unrolled]]:
+    for stretch in stretches(inputs, steps):
+        found = unroll(cell, inputs.steps(stretch.start, stretch.stop), state, memory=memory)
+        yield stretch, found
+        state = detach(found.final)
+
+
+def _budget(cell: Cell, inputs: Ragged | Padded) -> Memory | None:
+    """The budget of `within`, for what it is for."""
+    return current() if isinstance(inputs, Ragged) and any(True for _ in cell.parameters()) else None
 
 
 def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> Unrolled | None:
@@ -89,7 +173,7 @@ def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, St
         Their outputs side by side, step for step, and both final states; None where each must be unrolled by itself.
     """
     states = (_checked(ahead, inputs, states[0]), _checked(back, inputs, states[1]))
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or current() is not None:
         return None
     found = dynamic.unroll_both(ahead, back, inputs, states)
     return None if found is None else Unrolled(*found)

@@ -1,6 +1,6 @@
 """Outputs reduced piece by piece, so that they need not all exist at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -21,14 +21,19 @@ Whole = Callable[[Cell, Any, State], tuple[Any, State]]
 def unroll_pieces(whole: Whole, cell: Cell, inputs: Ragged | Padded, state: State, each: Each) -> tuple[Any, State]:
     """Unroll over one stretch of time after another, carrying the state; reduce each stretch's outputs at once."""
     results = []
-    for start in range(0, max(inputs.max_length, 1), STEPS):
-        stretch = slice(start, min(start + STEPS, inputs.max_length))
+    for stretch in stretches(inputs, STEPS):
         outputs, state = whole(cell, inputs.steps(stretch.start, stretch.stop), state)
         results.append(each(outputs, stretch))
-    return _gathered(results), state
+    return gathered(results), state
 
 
-def _gathered(results: list[Any]) -> Any:
+def stretches(inputs: Ragged | Padded, steps: int) -> Iterator[slice]:
+    """Stretches of so many steps, up to the end of the longest sequence; one of no step, where there is none."""
+    for start in range(0, max(inputs.max_length, 1), steps):
+        yield slice(start, min(start + steps, inputs.max_length))
+
+
+def gathered(results: list[Any]) -> Any:
     """Sequences joined in time, numbers added up, in the structure that every stretch's result has."""
     first = results[0]
     if any(_keys(result) != _keys(first) for result in results):
@@ -45,8 +50,8 @@ def _gathered(results: list[Any]) -> Any:
     if not isinstance(first, (tuple, list, dict)):
         raise _unlike(results)
     if isinstance(first, dict):
-        return {key: _gathered([result[key] for result in results]) for key in first}
-    parts = [_gathered(list(part)) for part in zip(*results, strict=True)]
+        return {key: gathered([result[key] for result in results]) for key in first}
+    parts = [gathered(list(part)) for part in zip(*results, strict=True)]
     return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
 
 

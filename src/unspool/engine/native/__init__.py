@@ -41,6 +41,11 @@ def recomputing() -> Iterator[None]:
         _recomputing.reset(token)
 
 
+def recomputes() -> bool:
+    """Whether `recomputing` is on."""
+    return _recomputing.get()
+
+
 def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None. The first time for a cell, it is traced and compiled."""
     if not isinstance(cell, GatedCell):

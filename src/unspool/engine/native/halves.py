@@ -30,7 +30,18 @@ def gain() -> float:
     Measured, once a process, since having the instruction does not tell: on an Intel Emerald Rapids they are half as
     fast (`unspool doctor` says how it is here).
     """
-    return _measured() if there() else 0.0
+    if not there():
+        return 0.0
+    return _measured() if _taken is None else _taken
+
+
+_taken: float | None = None
+
+
+def take(gain: float | None) -> None:
+    """Take what another process measured for what is measured here, so that both compute the same; None: measure."""
+    global _taken
+    _taken = gain
 
 
 @functools.cache

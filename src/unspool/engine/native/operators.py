@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -94,6 +95,16 @@ class _Spaces(threading.local):
 
 
 _spaces = _Spaces()
+
+
+@contextmanager
+def fresh_spaces() -> Iterator[None]:
+    """Within, no working memory is there yet, so that it can be seen how much is made; after, what there was before."""
+    held, _spaces._held = _spaces._held, {}
+    try:
+        yield
+    finally:
+        _spaces._held = held
 
 
 @dataclass(frozen=True)
