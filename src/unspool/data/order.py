@@ -127,17 +127,18 @@ class Order:
         permutation = self._permutation(epoch)
         return sum(len(self._cut(self._sorted(permutation, pool)[1])) for pool in range(self._pools))
 
+    def cost(self, rows: Rows) -> Rows:
+        """What each of these examples counts in the budget of tokens."""
+        return np.maximum(sum(lengths[rows].astype(np.int64) for lengths in self._lengths), 1)
+
     @property
     def _pools(self) -> int:
         return math.ceil(len(self._rows) / self._pool_size)
 
     def _examples_in_a_pool(self) -> int:
-        total = sum(int(self._cost(self._rows[i : i + _CHUNK]).sum()) for i in range(0, len(self._rows), _CHUNK))
+        total = sum(int(self.cost(self._rows[i : i + _CHUNK]).sum()) for i in range(0, len(self._rows), _CHUNK))
         in_a_batch = self.tokens / (total / len(self._rows)) if self.tokens else math.inf
         return max(1, math.ceil(self.pool * max(1.0, min(in_a_batch, self.examples or math.inf))))
-
-    def _cost(self, rows: Rows) -> Rows:
-        return np.maximum(sum(lengths[rows].astype(np.int64) for lengths in self._lengths), 1)
 
     def _permutation(self, epoch: int) -> Rows:
         # By sorting hashes: NumPy promises no generator's permutation to stay the same from version to version.
@@ -147,7 +148,7 @@ class Order:
         """The rows of a pool from the shortest to the longest, ties as permuted, and what each costs."""
         rows = permutation[pool * self._pool_size : (pool + 1) * self._pool_size]
         rows = rows[_by_length([lengths[rows] for lengths in self._lengths])]
-        return rows, self._cost(rows)
+        return rows, self.cost(rows)
 
     def _cut(self, cost: Rows) -> list[int]:
         return _cut(cost, self.tokens, self.examples)

@@ -7,12 +7,21 @@ from unspool.training.limits import Limits, Validation
 from unspool.training.loop import Trainer
 from unspool.training.optimisation import Schedule, adamw
 from unspool.training.outcome import Outcome
-from unspool.training.progress import MetricsFile, Observer, ProgressBar, ProgressLines, read_records, show_progress
+from unspool.training.progress import (
+    ExamplesFile,
+    MetricsFile,
+    Observer,
+    ProgressBar,
+    ProgressLines,
+    read_records,
+    show_progress,
+)
 
 __all__ = [
     "BEST",
     "LAST",
     "Averages",
+    "ExamplesFile",
     "Initialised",
     "LastMean",
     "Limits",

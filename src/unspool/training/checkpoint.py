@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -26,6 +28,9 @@ from unspool.errors import RunError
 
 FORMAT = 1
 LAST, BEST = "last.safetensors", "best.safetensors"
+PREVIOUS = "previous.safetensors"
+
+_log = logging.getLogger("unspool.training")
 
 
 def save(content: dict[str, Any], path: str | PathLike[str]) -> None:
@@ -41,6 +46,50 @@ def save(content: dict[str, Any], path: str | PathLike[str]) -> None:
     text = json.dumps(packing.packed(content))
     header = {"format": str(FORMAT), "content": text, "sha256": checksum(text, packing.tensors)}
     write_atomically(Path(path), to_bytes(packing.tensors, metadata=header))
+
+
+def save_last(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint as `save` does, and keep the one that it replaces as `previous.safetensors` beside it."""
+    if path.is_file():
+        previous = path.with_name(PREVIOUS)
+        with disk_errors(previous):
+            previous.unlink(missing_ok=True)
+            try:
+                os.link(path, previous)
+            except OSError:  # a file system without links
+                shutil.copyfile(path, previous)
+    save(content, path)
+
+
+def load_last(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; where it is broken, the one before it, which takes its place.
+
+    Raises:
+        RunError: as `load`, where there is no whole one before it either.
+    """
+    try:
+        return load(path)
+    except RunError as error:
+        previous = path.with_name(PREVIOUS)
+        if not path.is_file() or not previous.is_file():
+            raise
+        try:
+            content = load(previous)
+        except RunError:
+            raise error from None
+        _log.warning("%s; going on from `%s`, step %s", str(error).split(";")[0], previous, content.get("step"))
+        os.replace(previous, path)  # else the broken one would be kept as the previous one
+        return content
+
+
+def check_none(folder: Path) -> None:
+    """Raise a `RunError` if there is a checkpoint in a folder already."""
+    for name in (LAST, BEST):
+        if (path := folder / name).exists():
+            raise RunError(
+                f"`folder` must hold no checkpoint when training starts anew, but holds `{path}`; resume from it, "
+                "or give another folder"
+            )
 
 
 def load(path: str | PathLike[str]) -> dict[str, Any]:
@@ -123,7 +172,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _instead(path: Path) -> str:
     """Which whole checkpoint lies beside one that can't be used."""
-    for name in (LAST, BEST):
+    for name in (LAST, PREVIOUS, BEST):
         other = path.with_name(name)
         if name == path.name or not other.is_file():
             continue

@@ -130,10 +130,14 @@ class Best:
 
 
 class Interruption:
-    """Within, Ctrl-C and SIGTERM are a wish to end, kept in `wished`; the second one is obeyed at once."""
+    """Within, Ctrl-C and SIGTERM are a wish to end, kept in `wished`; the second one is obeyed at once.
 
-    def __init__(self) -> None:
-        self.wished = False
+    Args:
+        told: whether to say so.
+    """
+
+    def __init__(self, *, told: bool = True) -> None:
+        self.wished, self._told = False, told
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -146,7 +150,8 @@ class Interruption:
         self.wished = True
         self._restore()
         # Not through `sys.stderr`: its buffer may be in the middle of a line of the progress bar.
-        os.write(2, b"\nending after this step, then keeping everything; once more to stop at once\n")
+        if self._told:
+            os.write(2, b"\nending after this step, then keeping everything; once more to stop at once\n")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

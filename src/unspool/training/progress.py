@@ -64,14 +64,24 @@ class MetricsFile:
         if self._file is None or (record["step"] % self.every and "metrics" not in record):
             return
         with disk_errors(self.path):
-            self._file.write(json.dumps(record) + "\n")
+            self._file.write(json.dumps(self._shown(record)) + "\n")
             self._file.flush()
+
+    def _shown(self, record: Record) -> Record:
+        return {name: value for name, value in record.items() if name != "examples"}
 
     def end(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             with disk_errors(self.path):
                 file.close()
+
+
+class ExamplesFile(MetricsFile):
+    """Appends to a file which examples each step saw, rank by rank: {"step": 1, "examples": [[7, 3], [5]]}."""
+
+    def _shown(self, record: Record) -> Record:
+        return {name: record[name] for name in ("step", "examples")}
 
 
 def read_records(path: str | PathLike[str]) -> list[Record]:

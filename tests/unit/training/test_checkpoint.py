@@ -74,6 +74,7 @@ def test_a_truncated_checkpoint_names_the_other_one(tmp_path: Path, keep: float)
     last, best = tmp_path / "last.safetensors", tmp_path / "best.safetensors"
     content = last.read_bytes()
     last.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    (tmp_path / "previous.safetensors").unlink()
     with pytest.raises(RunError) as error:
         trainer(tmp_path).run(resume=True)
     assert str(error.value).startswith(f"`{last}` must be a whole checkpoint, but can't be read (")
@@ -86,8 +87,25 @@ def test_a_truncated_checkpoint_names_the_other_one(tmp_path: Path, keep: float)
     assert differing(everything(whole), everything(resumed)) == []
 
 
-def test_where_both_are_broken_none_is_named(tmp_path: Path) -> None:
-    for name in ("last.safetensors", "best.safetensors"):
+def test_where_the_last_one_is_broken_the_one_before_it_takes_its_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer(tmp_path, limits=Limits(steps=6)).run()
+    last, previous = tmp_path / "last.safetensors", tmp_path / "previous.safetensors"
+    assert (checkpoint.load(last)["step"], checkpoint.load(previous)["step"]) == (6, 5)
+    last.write_bytes(last.read_bytes()[:-1])
+    resumed, whole = trainer(tmp_path, limits=Limits(steps=6)), trainer(limits=Limits(steps=6))
+    resumed.run(resume=True)
+    whole.run()
+    assert differing(everything(whole), everything(resumed)) == []
+    (said,) = caplog.messages
+    assert said.startswith(f"`{last}` must be a whole checkpoint, but can't be read (")
+    assert said.endswith(f"; going on from `{previous}`, step 5")
+    assert (checkpoint.load(last)["step"], checkpoint.load(previous)["step"]) == (6, 5)  # the broken one is not kept
+
+
+def test_where_all_are_broken_none_is_named(tmp_path: Path) -> None:
+    for name in ("last.safetensors", "previous.safetensors", "best.safetensors"):
         (tmp_path / name).write_bytes(b"no checkpoint")
     with pytest.raises(RunError, match=r"; there is no other one beside it: start again, without resuming$"):
         trainer(tmp_path).run(resume=True)
@@ -96,6 +114,7 @@ def test_where_both_are_broken_none_is_named(tmp_path: Path) -> None:
 def test_no_flipped_bit_goes_unnoticed(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     trainer(tmp_path, limits=Limits(steps=1), validation=None).run()
+    (tmp_path / "previous.safetensors").unlink()
     content = path.read_bytes()
     for position in np.random.default_rng(0).integers(0, len(content), 150):
         flipped = bytearray(content)
@@ -163,7 +182,7 @@ def test_a_full_disk_loses_no_earlier_checkpoint(tmp_path: Path, monkeypatch: py
     assert message.endswith(
         f" MB), but {reason}; nothing written earlier is lost: {action}, then resume from the last checkpoint"
     )
-    assert sorted(os.listdir(tmp_path)) == ["best.safetensors", "last.safetensors"]
+    assert sorted(os.listdir(tmp_path)) == ["best.safetensors", "last.safetensors", "previous.safetensors"]
     whole, resumed = trainer(), trainer(tmp_path)
     resumed.run(resume=True)
     whole.run()

@@ -31,7 +31,7 @@ def test_killed_and_resumed_is_undisturbed(tmp_path: Path) -> None:
     killed.train(tmp_path / "whole")
     whole = left(tmp_path / "whole")
     assert [step for step, *_ in whole["lines"]] == list(range(1, killed.STEPS + 1))
-    assert whole["files"] == ["best.safetensors", "last.safetensors", "metrics.jsonl"]
+    assert whole["files"] == ["best.safetensors", "last.safetensors", "metrics.jsonl", "previous.safetensors"]
 
     ways = ["fsync", "random", "replace", "replaced"]
     for way in ways:

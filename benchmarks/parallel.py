@@ -1,0 +1,255 @@
+"""Data-parallel training: how exact it is, and how much faster.
+
+    python benchmarks/parallel.py exact translate data.path=FOLDER [--steps 50]
+    python benchmarks/parallel.py scaling [--steps 40] [--rounds 3]
+
+`exact` takes the first steps of a recipe with 1, 2 and 3 ranks and with 1, 2 and 4 micro-batches, dropout on, in
+float32 and in float64, and shows how far losses and the first gradients are from those of one process that takes each
+batch at once: max‖Δ‖/‖reference‖. Beside it stands what is usual, the mean over ranks of each rank's mean, on the same
+batches.
+
+`scaling` has 1 and 2 processes of one thread each train the same network, equal tokens for each process: the tokens a
+second of both over those of one. Batches are shared out at equal cost, and, as is usual, by equal numbers of sequences
+in random order. On an idle machine with as many cores as processes.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from timing import table
+
+from unspool import Ragged, data, models, parallel, randomness, recipes
+from unspool.data import Batch, Order
+from unspool.runs.preparing import Prepared, fields_of, prepared
+from unspool.runs.training import trainer_of
+from unspool.tasks import SequenceObjective
+from unspool.training import Limits, Trainer, adamw
+from unspool.training.optimisation import Schedule
+
+RANKS, MICRO_BATCHES = (1, 2, 3), (1, 2, 4)
+SHARING = ("equal cost", "equal number")
+
+
+def launched(ranks: int, job: dict[str, Any]) -> Any:
+    """What rank 0 of so many processes found for a job."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "found.pt"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+        command += [__file__, "rank", json.dumps({**job, "path": str(path)})]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        return torch.load(path, weights_only=True)
+
+
+def rank(job: dict[str, Any]) -> None:
+    """One of these processes."""
+    with parallel.joined() as group:
+        found = exact_steps(job) if job["kind"] == "exact" else paces(job)
+        if group.first:
+            torch.save(found, job["path"])
+
+
+# ---- exact ----
+
+
+def recipe_of(job: dict[str, Any]) -> Prepared:
+    recipe = recipes.load(job["recipe"], [*job["overrides"], "train.precision=float32", f"train.steps={job['steps']}"])
+    return parallel.current().after_first(lambda: prepared(recipe, fields_of(None, recipe)))
+
+
+class Seen:
+    """Keeps each step's loss, and the gradients of the first one."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.losses = trainer, list[float]()
+        self.gradients: dict[str, torch.Tensor] = {}
+
+    def begin(self, step: int) -> None:
+        pass
+
+    def step(self, record: dict[str, Any]) -> None:
+        self.losses.append(record["loss"])
+        if not self.gradients:
+            self.gradients = gradients_of(self.trainer.model)
+
+    def end(self) -> None:
+        pass
+
+
+def gradients_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
+
+
+def exact_steps(job: dict[str, Any]) -> dict[str, Any]:
+    """By dtype and micro-batches: the losses, and the gradients of the first step."""
+    found = {}
+    for dtype in ("float32", "float64"):
+        for accumulate in MICRO_BATCHES:
+            made = recipe_of(job)
+            made.model.to(getattr(torch, dtype))
+            trainer = trainer_of(made, None)
+            seen = Seen(trainer)
+            trainer.accumulate, trainer.clip, trainer.validation, trainer.observers = accumulate, None, None, [seen]
+            trainer.run()
+            found[f"{dtype}, {accumulate}"] = {"losses": seen.losses, "gradients": seen.gradients}
+            if parallel.current().size == 1 and accumulate == 1:
+                found[f"{dtype}, usual"] = {count: mean_of_means(job, dtype, count) for count in RANKS[1:]}
+    return found
+
+
+def mean_of_means(job: dict[str, Any], dtype: str, ranks: int) -> dict[str, Any]:
+    """What so many ranks give of which each divides by its own tokens: losses of the first steps, the first gradients.
+
+    The weights stay what they were at first. A rank has as many examples as another, at random.
+    """
+    made = recipe_of(job)
+    made.model.to(getattr(torch, dtype))
+    objective = made.task.objective(made.model)
+    wrong, right, gradients = [], [], {}
+    for step, (_, batch) in zip(range(job["steps"]), made.batches((0, 0)), strict=False):
+        assert batch is not None
+        rows = torch.randperm(batch.batch_size, generator=torch.Generator().manual_seed(step)).tensor_split(ranks)
+        parts = [batch.select(part) for part in rows if len(part)]
+        made.model.zero_grad()
+        with randomness.using(seed=made.recipe.seed, step=step):
+            sums = [objective.totals(part)["tokens"] for part in parts]
+        weights = [objective.weights(part)["tokens"] for part in parts]
+        usual = sum(total / weight for total, weight in zip(sums, weights, strict=True)) / len(parts)
+        if not gradients:
+            usual.backward()
+            gradients = gradients_of(made.model)
+        wrong.append(float(usual.detach()))
+        right.append(sum(float(total.detach()) for total in sums) / sum(weights))
+    return {"losses": wrong, "right": right, "gradients": gradients}
+
+
+def furthest(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
+    """max‖Δ‖/‖reference‖ over tensors, but for those whose gradient is nothing but rounding."""
+    largest = max(float(each.norm()) for each in theirs.values())
+    kept = [name for name, each in theirs.items() if float(each.norm()) > 1e-5 * largest]
+    return max(float((ours[name] - theirs[name]).norm() / theirs[name].norm()) for name in kept)
+
+
+def worst(ours: list[float], theirs: list[float]) -> float:
+    return max(abs(one - other) / abs(other) for one, other in zip(ours, theirs, strict=True))
+
+
+def row_of(how: str, dtype: str, each: dict[str, Any], gradients: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """How far from what is right."""
+    losses = worst(each["losses"], each["right"])
+    return {"how": how, "dtype": dtype, "losses": losses, "gradients": furthest(each["gradients"], gradients)}
+
+
+def exact(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    job = {name: getattr(arguments, name) for name in ("recipe", "overrides", "steps")} | {"kind": "exact"}
+    found = {ranks: launched(ranks, job) for ranks in RANKS}
+    rows = []
+    for dtype in ("float32", "float64"):
+        whole = found[1][f"{dtype}, 1"]
+        for ranks in RANKS:
+            for accumulate in MICRO_BATCHES:
+                each = found[ranks][f"{dtype}, {accumulate}"] | {"right": whole["losses"]}
+                rows.append(row_of(f"{ranks} ranks, {accumulate} micro-batches", dtype, each, whole["gradients"]))
+        for ranks, each in found[1][f"{dtype}, usual"].items():
+            rows.append(row_of(f"{ranks} ranks, mean of means", dtype, each, whole["gradients"]))
+    cells = [[row["how"], row["dtype"], f"{row['losses']:.1e}", f"{row['gradients']:.1e}"] for row in rows]
+    print(table(["how", "dtype", "losses", "gradients"], cells))
+    return rows
+
+
+# ---- scaling ----
+
+
+def drawn(job: dict[str, Any], sharing: str, cursor: tuple[int, int]) -> Iterator[tuple[tuple[int, int], Batch | None]]:
+    """Pairs of texts whose lengths are drawn as those of sentences, in batches of so many tokens for each rank."""
+    group = parallel.current()
+    chance = np.random.default_rng(0)
+    lengths = np.clip(chance.lognormal(2.5, 0.6, (2, 40_000)), 1, 100).astype(np.int64)
+    order = Order(list(lengths), tokens=job["tokens"] * group.size, pool=100 if sharing == "equal cost" else 1)
+    for after, rows in order.from_cursor(cursor):
+        if sharing == "equal cost":
+            own = rows[data.shares(order.cost(rows), group.size)[group.rank]]
+        else:
+            own = np.array_split(np.random.default_rng(int(rows[0])).permutation(rows), group.size)[group.rank]
+        ids = torch.from_numpy(own)
+        columns = {
+            name: Ragged(torch.randint(3, 2000, (int(each[own].sum()),)), each[own], ids)
+            for name, each in zip(("source", "target"), lengths, strict=True)
+        }
+        yield (after.epoch, after.batch), Batch(columns, ids) if len(own) else None
+
+
+def paces(job: dict[str, Any]) -> dict[str, list[float]]:
+    """By way of sharing: the tokens a second of all ranks together, once a round."""
+    found: dict[str, list[float]] = {}
+    for sharing in SHARING:
+        torch.manual_seed(0)
+        model = models.encoder_decoder(2000, 2000, embedding_size=256, hidden_size=256)
+        objective = SequenceObjective(model, lambda batch: batch["source"], "target")
+        trainer = Trainer(
+            model, objective, lambda cursor: iter(()), adamw(model), Schedule(), Limits(steps=10**6), validation=None
+        )
+        batches = drawn(job, sharing, (0, 0))
+        for turn in range(job["rounds"] + 1):
+            tokens, began = 0.0, time.perf_counter()
+            for _ in range(job["steps"]):
+                _, batch = next(batches)
+                with randomness.using(seed=0, step=trainer.step):
+                    trainer.advance(batch)
+                trainer.step += 1
+                tokens += batch.tokens if batch is not None else 0
+            tokens = parallel.current().sum([tokens])[0]
+            if turn:  # the first one compiles, and fills caches
+                found.setdefault(sharing, []).append(tokens / (time.perf_counter() - began))
+    return found
+
+
+def scaling(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    job = {name: getattr(arguments, name) for name in ("steps", "rounds", "tokens")} | {"kind": "scaling"}
+    found = {ranks: launched(ranks, job) for ranks in (1, 2)}
+    rows = []
+    for sharing in SHARING:
+        paces = {ranks: statistics.median(each[sharing]) for ranks, each in found.items()}
+        rows.append({"sharing": sharing, **{f"{ranks} processes": pace for ranks, pace in paces.items()},
+                     "ratio": paces[2] / paces[1]})  # fmt: skip
+    cells = [
+        [row["sharing"], *(f"{row[f'{n} processes']:,.0f}" for n in (1, 2)), f"{row['ratio']:.2f}"] for row in rows
+    ]
+    print(table(["shared out by", "tokens/s of 1", "tokens/s of 2", "ratio"], cells))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    one = kinds.add_parser("exact")
+    one.add_argument("recipe")
+    one.add_argument("overrides", nargs="*")
+    one.add_argument("--steps", type=int, default=50)
+    other = kinds.add_parser("scaling")
+    other.add_argument("--steps", type=int, default=40)
+    other.add_argument("--rounds", type=int, default=3)
+    other.add_argument("--tokens", type=int, default=4000, help="of a batch, for each process")
+    for each in (one, other):
+        each.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = (exact if arguments.kind == "exact" else scaling)(arguments)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["rank"]:
+        rank(json.loads(sys.argv[2]))
+    else:
+        main()

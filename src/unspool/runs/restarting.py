@@ -1,0 +1,41 @@
+"""What `torchrun --max-restarts` starts again goes on with the run that it had begun."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from unspool.errors import RunError
+from unspool.runs.folder import Folder
+
+_LEFT = {"recipe.yaml", "fields.json"}  # written before `run.json`
+
+
+def this_job() -> str | None:
+    """A name for the `torchrun` that has started this process, the same when it starts it again; None: there is none.
+
+    Its `--rdzv-id`; on one machine that often is "none", so the process of `torchrun` itself comes with it.
+    """
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    alone = os.environ.get("GROUP_WORLD_SIZE", "1") == "1"
+    return f"{name} {socket.gethostname()} {os.getppid()}" if name is not None and alone else name
+
+
+def begun_by_this_job(folder: Folder) -> bool:
+    """Whether this process was started again, and the run in the folder is the one that it had begun.
+
+    What was left where it was killed before there was a run is taken away.
+    """
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) == 0 or not folder.path.is_dir():
+        return False
+    left = list(folder.path.iterdir())
+    if all(path.name.removesuffix(".partial") in {*_LEFT, "run.json"} for path in left) and not any(
+        path.name == "run.json" for path in left
+    ):
+        for path in left:
+            path.unlink()
+        return False
+    try:
+        return folder.about().get("job") == this_job()
+    except RunError:
+        return False
