@@ -25,7 +25,8 @@ from timing import table
 import unspool
 from unspool import data, recipes, runs
 from unspool.metrics import bleu
-from unspool.runs.preparing import fit, tables_of
+from unspool.runs.fitting import fit
+from unspool.runs.preparing import tables_of
 from unspool.tasks import SequenceToSequence
 
 

@@ -9,16 +9,17 @@ import functools
 import json
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from unspool.errors import DataError, UnspoolError
+from unspool.errors import DataError, ParallelError, UnspoolError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,9 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Changes, as in train.epochs=3.", show_default=False),
 ]
+Devices = Annotated[
+    int | None, typer.Option(min=1, help="Share the work among so many GPUs, or cores where there are none.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as `unspool train` wrote it.")]
 
 
@@ -52,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # A script finds its own folder first; one's own cells lie where the command was typed.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    app(args=None if arguments is None else list(arguments))
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    app(args=typed, obj=typed)
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -66,9 +71,11 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
         except UnspoolError as error:
+            wait_for_first()
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from error
         except OSError as error:
+            wait_for_first()
             where = f"`{error.filename}`: " if error.filename else ""
             typer.echo(f"error: {where}{error.strerror or error}", err=True)
             raise typer.Exit(2) from error
@@ -78,13 +85,32 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def wait_for_first() -> None:
+    """Where rank 0 meets the same mistake, it tells it, and `torchrun` ends the others before they do."""
+    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+        time.sleep(1)
+
+
+@contextmanager
+def together(context: typer.Context, devices: int | None) -> Iterator[Any]:
+    """Within, this process is one of those that share the work; where they are to be started, the command ends here."""
+    from unspool import parallel
+
+    if devices is not None and not parallel.started():
+        raise typer.Exit(parallel.launch(devices, context.obj))
+    with parallel.joined(devices) as group:
+        yield group
+
+
 @app.command()
 @reported
 def train(
+    context: typer.Context,
     recipe: RecipeName,
     overrides: Overrides = None,
     run: Annotated[Path | None, typer.Option(help="Folder to write; by default a new one under runs/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run; RECIPE may then be its folder.")] = False,
+    devices: Devices = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all, over-fit a batch, estimate; no run.")] = False,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the recipe with every default.")] = False,
 ) -> None:
@@ -102,23 +128,45 @@ def train(
     if dry_run:
         typer.echo(runs.dry_run(loaded))
         return
-    runs.train(loaded, run, resume=resume)
+    with together(context, devices):
+        runs.train(loaded, run, resume=resume)
 
 
 @app.command()
 @reported
 def evaluate(
+    context: typer.Context,
     run: RunFolder,
     overrides: Overrides = None,
     part: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a metric.")] = False,
     by: Annotated[str | None, typer.Option(metavar="COLUMN", help="Also for each value of this column.")] = None,
+    paired: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Also how sure it is to beat each baseline by this metric.")
+    ] = None,
+    devices: Devices = None,
 ) -> None:
     """Measure a run by its recipe's metrics, and its recipe's baselines beside it."""
-    from unspool import runs
+    from unspool import parallel, runs
 
-    loaded, changes = runs.load(run), overrides or []
-    scores = loaded.evaluate(part, changes)
+    with together(context, devices) as group:
+        loaded, changes = runs.load(run), overrides or []
+        scores = loaded.evaluate(part, changes)
+    if group.first:
+        with parallel.alone():
+            report(loaded, scores, part, changes, by, as_json=as_json)
+            if paired is not None:
+                for name, found in runs.against_baselines(loaded, paired, part, changes).items():
+                    typer.echo(as_line(found, baseline=name) if as_json else f"\nagainst {name}: {found}")
+
+
+def report(
+    loaded: Any, scores: Sequence[Any], part: str, changes: Sequence[str], by: str | None, *, as_json: bool
+) -> None:
+    """Print scores, those of baselines, and those for each value of a column."""
+    from unspool import runs
+    from unspool.metrics import by_place
+
     for score in scores:
         typer.echo(as_line(score) if as_json else str(score))
     compared = {"baseline": loaded.baselines(part, changes)}
@@ -131,6 +179,8 @@ def evaluate(
                     typer.echo(as_line(score, **{kind: name}))
         elif rows:
             typer.echo(f"\n{table({'model': scores} | rows if kind == 'baseline' else rows)}")
+    if (places := by_place({"model": scores} | compared["baseline"])) and not as_json:
+        typer.echo(f"\n{table(places)}")
 
 
 def as_line(score: Any, **beside: str) -> str:
@@ -152,6 +202,7 @@ def table(rows: Mapping[str, Sequence[Any]]) -> str:
 @app.command()
 @reported
 def predict(
+    context: typer.Context,
     run: RunFolder,
     files: Annotated[
         list[Path] | None,
@@ -169,6 +220,7 @@ def predict(
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from the k most probable; implies --sample.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw from this much probability; implies --sample.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of drawing; implies --sample.")] = None,
+    devices: Devices = None,
 ) -> None:
     """Outputs for inputs: from files, from stdin, or typed one by one at a terminal.
 
@@ -182,7 +234,9 @@ def predict(
     given = {name: value for name, value in asked.items() if value is not None}
     if sample or given.keys() - {"beam"}:
         given["sample"] = True
-    loaded = runs.load(run)
+    typing = not files and output is None and sys.stdin.isatty()
+    if typing and devices is not None:
+        raise ParallelError("`--devices` must be left out to type inputs one by one; or name a file of them")
 
     def answers(inputs: list[Any], **more: Any) -> Iterator[tuple[str, str]]:
         for text, prediction in zip(inputs, loaded.predict(inputs, n_best=n_best, **(given | more)), strict=True):
@@ -193,16 +247,25 @@ def predict(
         drawing = {"seed": given.get("seed", loaded.recipe.seed) + number} if given.get("sample") else {}
         return next(answers([asked], **drawing))
 
-    if not files and output is None and sys.stdin.isatty():
-        if len(loaded.task.sources) > 1:
+    with together(context, devices) as group:
+        loaded = runs.load(run)
+        if not typing:
+            with writing(output) if group.first else nullcontext() as stream:
+                for inputs in told_by_first(group, chunks(map(loaded.typed, lines(files or [])), CHUNK)):
+                    found = [written for _, written in answers(inputs)]
+                    if stream is not None:
+                        stream.writelines(found)
+                        stream.flush()
+        elif len(loaded.task.sources) > 1:
             interview(answer, loaded.task.sources)
         else:
             talk(lambda text, number: answer(loaded.typed(text), number), loaded.turns)
-        return
-    with writing(output) as stream:
-        for inputs in chunks(map(loaded.typed, lines(files or [])), CHUNK):
-            stream.writelines(written for _, written in answers(inputs))
-            stream.flush()
+
+
+def told_by_first(group: Any, items: Iterator[T]) -> Iterator[T]:
+    """What rank 0 reads, on all ranks, and nobody else reads: they have one standard input."""
+    while (item := group.once(lambda: next(items, None))) is not None:
+        yield item
 
 
 @contextmanager

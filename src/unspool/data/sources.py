@@ -12,7 +12,9 @@
     sphinx   transcriptions of recordings, as of AN4; every line is a row that names a file
     arrays   a `.npz` file; every index of its arrays is a row, which refers to those of more dimensions
     strokes  a `.npz` file of drawings by part, as of sketch-rnn; every drawing is a row
+    mnist    pictures and their classes, as of MNIST: an idx file, or lines of pixels (`.csv`); every picture is a row
     chorales a JSON object of music by part, as of the JSB chorales; every piece is a row
+    prices   daily prices of stocks (CSV), a file each or together; every day is a row, with the days before it
     files    in a folder: every file that fits a pattern is a row, and what stands in its name are columns
 
 All but Parquet and `.npz` may be compressed (`.gz`). Blank lines are passed over; in a file of lines one is an empty
@@ -29,11 +31,12 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from unspool.data import acts, babi, emoji, sphinx, trees
+from unspool.data import acts, babi, emoji, mnist, sphinx, trees
 from unspool.data.array_rows import array_batches
 from unspool.data.chorales import chorale_batches
 from unspool.data.jsonlines import json_rows
 from unspool.data.lines import check_file, lines
+from unspool.data.prices import price_batches
 from unspool.data.separated import separated_rows
 from unspool.data.strokes import stroke_batches
 from unspool.data.tables import Stream, Table, store
@@ -44,7 +47,7 @@ Columns = Sequence[str] | Mapping[str, str] | None
 
 FORMATS = (
     *("csv", "tsv", "jsonl", "parquet", "lines"),
-    *("trees", "babi", "emoji", "acts", "sphinx", "arrays", "strokes", "chorales", "files"),
+    *("trees", "babi", "emoji", "acts", "sphinx", "arrays", "strokes", "mnist", "chorales", "prices", "files"),
 )
 _BY_SUFFIX = {
     ".csv": "csv",
@@ -66,10 +69,12 @@ _OWN_COLUMNS = {
 _BATCHES: dict[str, Callable[[Path, Sequence[str] | None], Iterator[Any]]] = {
     "arrays": array_batches,
     "strokes": stroke_batches,
+    "mnist": mnist.mnist_batches,
     "chorales": chorale_batches,
+    "prices": price_batches,
 }
 """Formats whose values are more than texts, and how record batches of them are read, given which columns to take."""
-_BESIDE = {"sphinx": sphinx.beside}
+_BESIDE = {"sphinx": sphinx.beside, "mnist": mnist.beside}
 """Formats of which a file alone does not determine its rows, and what else does."""
 _ROWS, _CHARACTERS = 4096, 1 << 21  # a piece is full when it has either
 

@@ -13,6 +13,8 @@ from unspool.fields.midi import read_midi as read_midi
 from unspool.fields.midi import write_midi as write_midi
 from unspool.fields.notes import NotesField as NotesField
 from unspool.fields.number import NumberField as NumberField
+from unspool.fields.quantiles import QuantilesField as QuantilesField
+from unspool.fields.regions import RegionsField as RegionsField
 from unspool.fields.rows import RowsField as RowsField
 from unspool.fields.series import SeriesField as SeriesField
 from unspool.fields.strokes import StrokesField as StrokesField

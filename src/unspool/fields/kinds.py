@@ -14,6 +14,8 @@ from unspool.fields.label import LabelField
 from unspool.fields.labels import LabelsField
 from unspool.fields.notes import NotesField
 from unspool.fields.number import NumberField
+from unspool.fields.quantiles import QuantilesField
+from unspool.fields.regions import RegionsField
 from unspool.fields.rows import RowsField
 from unspool.fields.series import SeriesField
 from unspool.fields.strokes import StrokesField
@@ -27,10 +29,12 @@ KINDS: dict[str, type[Field]] = {
         LabelField,
         LabelsField,
         NumberField,
+        QuantilesField,
         ActField,
         AudioField,
         SeriesField,
         ImageField,
+        RegionsField,
         RowsField,
         VideoField,
         NotesField,

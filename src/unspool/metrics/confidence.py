@@ -4,14 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import classes, diversity, edits, overlap, rouge, slots
+from unspool.metrics import captions, classes, correlation, diversity, edits, forecasts, overlap, places, rouge, slots
 from unspool.metrics.score import Metric, Score, check
 
-_Counts = Callable[..., Sequence[Sequence[int]]]  # of a metric's arguments: for each sequence, what sums are made of
+_Counts = Callable[..., Any]  # of a metric's arguments: for each sequence, what sums are made of
 
 
 class Interval(NamedTuple):
@@ -56,7 +57,7 @@ def confidence(
             values.append(metric(hypotheses[rows], references[rows]).value)
 
     The metrics of this package are sums over sequences, so they count each sequence once and only sum anew; a metric of
-    one's own is called for each sample, as written.
+    one's own is called for each sample, as written. How rare the words of `cider` are is told by the whole test set.
 
     Args:
         metric: one of `unspool.metrics`, or any function with the same arguments and result.
@@ -77,6 +78,20 @@ def confidence(
         >>> confidence(edits.exact_match, ["a", "b", "c", "d"], [["a"], ["b"], ["c"], ["x"]])  # doctest: +ELLIPSIS
         Interval(score=Score(value=75.0, ...), low=25.0, high=100.0, samples=1000)
     """
+    score, values = resampled(metric, hypotheses, references, samples, seed, inputs)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(score, float(low), float(high), samples)
+
+
+def resampled(
+    metric: Metric,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    samples: int,
+    seed: int,
+    inputs: Sequence[str] | None,
+) -> tuple[Score, NDArray[np.float64]]:
+    """A metric's score, and its value on each of the test sets that are drawn: see `confidence`. -> …, (samples,)"""
     if not isinstance(samples, int) or samples < 1:
         raise DataError(f"`samples` must be at least 1, but is {samples!r}")
     if metric in (diversity.distinct_1, diversity.distinct_2):
@@ -98,8 +113,7 @@ def confidence(
         counting, total = summed
         counts = np.asarray(counting(hypotheses, references, *more))
         values = [total(counts[chosen].sum(0).tolist()) for chosen in drawn]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Interval(score, float(low), float(high), samples)
+    return score, np.array(values, dtype=np.float64)
 
 
 def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
@@ -116,14 +130,17 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
         most = 1 if metric is overlap.bleu_tokenised_single else None
         counts, value = _by_sacrebleu(overlap.tokenised_counter())
         return lambda said, known: counts(*overlap.tokenised(said, known, most)), value
-    if metric is slots.slot_error:
-        return slots.slot_counts, slots.error_of
+    if metric is overlap.bleu_tokenised_words:
+        counts, value = _by_sacrebleu(overlap.tokenised_counter(1))
+        return lambda said, known: counts(*overlap.tokenised(said, known)), value
+    if metric is captions.cider:
+        return captions.cider_rows, lambda sums: sums[0] / sums[1]
     if metric is overlap.chrf:
         return _by_sacrebleu(overlap.chrf_counter())
     if metric in (rouge.rouge_1, rouge.rouge_2, rouge.rouge_l):
         name = metric.__name__
         return lambda *rows: rouge.rouge_shares(name, *rows), lambda sums: edits.share(sums[0], sums[3])
-    return _summed_by_class(metric)
+    return _PAIRS.get(metric) or _summed_by_class(metric)
 
 
 _EDITS: dict[Metric, _Counts] = {
@@ -131,8 +148,17 @@ _EDITS: dict[Metric, _Counts] = {
     edits.token_error_rate: edits.edit_counts,
     edits.spoken_word_error_rate: edits.edit_counts,
     edits.character_error_rate: edits.character_counts,
+    places.word_accuracy: places.word_counts,
 }
-"""Shares of what was edited: what is counted of each sequence."""
+"""Shares of what was edited, or is right at its place: what is counted of each sequence."""
+
+
+_PAIRS: dict[Metric, tuple[_Counts, Callable[[list[int]], float]]] = {
+    slots.slot_error: (slots.slot_counts, slots.error_of),
+    forecasts.pinball: (forecasts.loss_sums, forecasts.mean_of),
+    forecasts.coverage_error: (forecasts.below_sums, forecasts.error_of),
+}
+"""Of slots and of quantiles: what is counted of each row, and the function of the sums."""
 
 
 def _summed_by_class(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
@@ -145,6 +171,8 @@ def _summed_by_class(metric: Metric) -> tuple[_Counts, Callable[[list[int]], flo
         return lambda *rows: classes.label_counts(*classes.several_labels(*rows)), classes.micro_of
     if metric is classes.subset_accuracy:
         return lambda *rows: classes.row_counts(*classes.several_labels(*rows)), lambda sums: edits.share(*sums)
+    if metric is correlation.mcc:
+        return correlation.pair_counts, correlation.correlation_of
     return None
 
 

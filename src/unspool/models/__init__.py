@@ -3,6 +3,7 @@
 from unspool.models.assembly import ctc_network as ctc_network
 from unspool.models.assembly import encoder_decoder as encoder_decoder
 from unspool.models.assembly import plain_network as plain_network
+from unspool.models.autoregressive import AutoregressiveEmission as AutoregressiveEmission
 from unspool.models.bridge import Bridge as Bridge
 from unspool.models.bridge import LastBridge as LastBridge
 from unspool.models.bridge import LearnedBridge as LearnedBridge
@@ -38,6 +39,7 @@ from unspool.models.pooling import MeanPooling as MeanPooling
 from unspool.models.pooling import Pooled as Pooled
 from unspool.models.pooling import Pooling as Pooling
 from unspool.models.pooling import PositionPooling as PositionPooling
+from unspool.models.quantiles import QuantilesHead as QuantilesHead
 from unspool.models.reader import ColumnReader as ColumnReader
 from unspool.models.reader import Columns as Columns
 from unspool.models.reader import FeatureReader as FeatureReader
@@ -60,6 +62,7 @@ from unspool.models.sizes import FeaturesOf as FeaturesOf
 from unspool.models.sizes import LinesOf as LinesOf
 from unspool.models.sizes import OneOf as OneOf
 from unspool.models.sizes import PictureOf as PictureOf
+from unspool.models.sizes import RegionsOf as RegionsOf
 from unspool.models.sizes import SequenceOf as SequenceOf
 from unspool.models.sizes import StepsOf as StepsOf
 from unspool.models.steps import Augment as Augment

@@ -7,6 +7,7 @@ from unspool.recipes.examples import LabelSpec as LabelSpec
 from unspool.recipes.examples import LabelsSpec as LabelsSpec
 from unspool.recipes.examples import NumberSpec as NumberSpec
 from unspool.recipes.examples import PartsSpec as PartsSpec
+from unspool.recipes.examples import QuantilesSpec as QuantilesSpec
 from unspool.recipes.examples import SplitSpec as SplitSpec
 from unspool.recipes.examples import TextSpec as TextSpec
 from unspool.recipes.importing import imported as imported

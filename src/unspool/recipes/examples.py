@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, Tag, WithJsonSchema, model_validato
 
 from unspool.recipes.media import MEDIA, MediaSpec
 from unspool.recipes.section import ImportedSpec, Section, by_kind
-from unspool.recipes.values import Columns, Names, Share, Size
+from unspool.recipes.values import Columns, Levels, Names, Share, Size
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -71,6 +71,21 @@ class SplitSpec(Section):
         return self
 
 
+class PeriodsSpec(Section):
+    """Parts cut by the dates of a column, as texts such as `2014-01-02` or `2014`: what comes later is not learned."""
+
+    by: str
+    """The column."""
+    begin: str | None = None
+    """Where training begins; null: with the first row."""
+    valid: str
+    """Where validation begins, and training has ended."""
+    test: str | None = None
+    """Where testing begins, and validation has ended; null: there is no test part."""
+    end: str | None = None
+    """Where all ends; null: with the last row."""
+
+
 class DialoguesSpec(Section):
     """Rows that are dialogues: each reply becomes a row with columns `history` and `turn`, after parts are cut."""
 
@@ -96,6 +111,15 @@ class GatherSpec(Section):
     to be, by the same `by`; null: no such line."""
 
 
+class TransposeSpec(Section):
+    """Music in other keys: the training part has each piece up and down by every number of semitones up to one."""
+
+    column: str
+    """The column that holds the music, as lists of steps of pitches."""
+    semitones: Annotated[int, Field(ge=1, le=12)] = 5
+    """How far up and down."""
+
+
 class DataSpec(Section):
     """Where examples come from, and which are for training, validation and testing."""
 
@@ -117,15 +141,17 @@ class DataSpec(Section):
             "sphinx",
             "arrays",
             "strokes",
+            "mnist",
             "chorales",
+            "prices",
             "files",
         ]
         | None
     ) = None
     """What the files hold (trees: phrases of a sentiment treebank; babi: questions about stories; emoji: a column a
     language; acts: dialogue acts in JSON; sphinx: transcriptions of recordings; arrays: a row an index of `.npz`;
-    strokes: drawings of sketch-rnn; chorales: music in JSON; files: a row a file, columns in its name); null: what
-    their suffix says."""
+    strokes: drawings of sketch-rnn; mnist: pictures of digits; chorales: music in JSON; prices: days of stocks in CSV;
+    files: a row a file, columns in its name); null: what their suffix says."""
     columns: Columns = None
     """Columns to take, or `{name here: name in the file}`; all of them, in order, for files that do not name them."""
     header: bool | None = None
@@ -144,15 +170,23 @@ class DataSpec(Section):
     """Columns that name files, with the folder they are in, as `{image: images}`; as seen from that of `path`, and not
     looked at where `source` is read."""
     split: SplitSpec | None = None
-    """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all."""
+    """How to cut parts that have no files of their own; null: as the source is usually cut, files not at all. With
+    `parts`, not looked at where a source is read that has its own."""
+    periods: PeriodsSpec | None = None
+    """How to cut parts by dates, in place of `split`."""
     dialogues: DialoguesSpec | None = None
     """Where a row is a dialogue: which column lists its turns, and how many of them are a reply's history."""
     gather: GatherSpec | None = None
     """A column to add that tells what the training part knows of the same thing, as its names in other languages."""
+    transpose: TransposeSpec | None = None
+    """Music in other keys as well, in the training part."""
+    skip_broken: Share = 0.0
+    """The largest share of a part's rows that may be left out since their files are broken, which is said; 0: the first
+    broken file ends it, and all are named."""
 
     def arguments(self) -> dict[str, Any]:
         """What to call `unspool.data.load` with."""
-        given = {name: getattr(self, name) for name in type(self).model_fields}
+        given = {name: getattr(self, name) for name in type(self).model_fields if name != "skip_broken"}
         given["source"] = self.source or None
         named = {name: files for name, files in self.parts or () if files}
         given["parts"] = (named or None) if self.path is not None else None
@@ -161,14 +195,25 @@ class DataSpec(Section):
         given["values"] = (of_files and self.values) or None
         given["delexicalise"] = self.delexicalise or None
         given["files"] = (self.path is not None and self.files) or None
-        for name in ("split", "dialogues", "gather"):
+        for name in ("split", "periods", "dialogues", "gather", "transpose"):
             given[name] = None if given[name] is None else given[name].model_dump()
+        if not of_files and self._comes_in_parts:
+            given["split"] = None
         return given
+
+    @property
+    def _comes_in_parts(self) -> bool:
+        """Whether whatever is read of `source` has its parts."""
+        from unspool.data import NAMED  # which brings pyarrow along
+
+        return all(name in NAMED and NAMED[name].split is None for name in self.source)
 
     @model_validator(mode="after")
     def _somewhere(self) -> DataSpec:
         if self.path is None and not self.source:
             raise ValueError("must say where examples come from: needs `source` or `path`")
+        if self.split is not None and self.periods is not None:
+            raise ValueError("must be cut by `split` or by `periods`, but has both")
         return self
 
 
@@ -236,6 +281,15 @@ class NumberSpec(Section):
     """`number`, `label`, `labels`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
 
 
+class QuantilesSpec(Section):
+    """A number of which quantiles are told, from low to high."""
+
+    kind: Literal["quantiles"]
+    """`quantiles`, `number`, `label`, `labels`, `act`, `text`, or an import path with `options`."""
+    levels: Levels = (0.1, 0.5, 0.9)
+    """Shares of what comes that lie below each, rising; the middle one is what a line of a picture shows."""
+
+
 class ActSpec(Section):
     """A dialogue act, as a vector of what it asks to be said."""
 
@@ -248,6 +302,7 @@ _KINDS = {
     "label": "LabelSpec",
     "labels": "LabelsSpec",
     "number": "NumberSpec",
+    "quantiles": "QuantilesSpec",
     "act": "ActSpec",
     **MEDIA,
 }
@@ -256,6 +311,7 @@ FieldSpec = Annotated[
     | Annotated[LabelSpec, Tag("LabelSpec")]
     | Annotated[LabelsSpec, Tag("LabelsSpec")]
     | Annotated[NumberSpec, Tag("NumberSpec")]
+    | Annotated[QuantilesSpec, Tag("QuantilesSpec")]
     | Annotated[ActSpec, Tag("ActSpec")]
     | MediaSpec
     | Annotated[ImportedSpec, Tag("ImportedSpec")],

@@ -69,6 +69,8 @@ class TrainSpec(Section):
     """What layers compute in; weights stay float32. `bfloat16` where the processor is faster at it, else float32."""
     checkpoint_every: Saving = Every(10, "minutes")
     """When to save what `--resume` goes on from, beside each validation: minutes, as `10 minutes`."""
+    log_examples: bool = False
+    """Whether to write which examples each step saw, rank by rank, to `examples.jsonl`."""
     init: str | None = None
     """A run folder whose weights to start from, as far as they fit."""
     threads: Size | None = None

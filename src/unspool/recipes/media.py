@@ -32,6 +32,8 @@ class SeriesSpec(Section):
 
     kind: Literal["series"]
     """`series`, or another kind."""
+    last: Size | None = None
+    """How many steps are read, the last ones; null: all."""
 
 
 class ImageSpec(Section):
@@ -47,6 +49,17 @@ class ImageSpec(Section):
     """1: grey; 3: red, green and blue."""
     fit: Literal["crop", "pad", "stretch"] = "crop"
     """What becomes of pictures of another shape: their edges are cut off, room is added, or they are stretched."""
+
+
+class RegionsSpec(Section):
+    """A picture, as the features that a network trained on ImageNet gives to its regions."""
+
+    kind: Literal["regions"]
+    """`regions`, or another kind."""
+    network: Literal["lite0", "lite1", "lite2"] = "lite0"
+    """EfficientNet-Lite of this size: 7 by 7, 8 by 8 or 9 by 9 regions."""
+    fit: Literal["crop", "pad", "stretch"] = "stretch"
+    """What becomes of pictures that are no squares: their edges are cut off, room is added, or they are stretched."""
 
 
 class RowsSpec(Section):
@@ -114,6 +127,7 @@ MediaSpec = (
     Annotated[AudioSpec, Tag("AudioSpec")]
     | Annotated[SeriesSpec, Tag("SeriesSpec")]
     | Annotated[ImageSpec, Tag("ImageSpec")]
+    | Annotated[RegionsSpec, Tag("RegionsSpec")]
     | Annotated[RowsSpec, Tag("RowsSpec")]
     | Annotated[VideoSpec, Tag("VideoSpec")]
     | Annotated[NotesSpec, Tag("NotesSpec")]
@@ -124,6 +138,7 @@ MEDIA = {
     "audio": "AudioSpec",
     "series": "SeriesSpec",
     "image": "ImageSpec",
+    "regions": "RegionsSpec",
     "rows": "RowsSpec",
     "video": "VideoSpec",
     "notes": "NotesSpec",

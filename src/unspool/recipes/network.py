@@ -86,6 +86,8 @@ class AugmentSpec(Section):
     """Of pictures: whether every other example is mirrored from left to right."""
     brightness: Rate = 0.0
     """Of pictures: the most they are made brighter or darker, as a share."""
+    pace: Rate = 0.0
+    """Of any steps: the most they are heard or seen faster or slower, as a share."""
     times: Annotated[int, Field(ge=0)] = 0
     """Of other steps: how many spans of steps are blanked (SpecAugment)."""
     time_width: Size = 20
@@ -109,8 +111,14 @@ class FrontSpec(Section):
     """The same of the pixels of pictures."""
     pool: Literal["flatten", "mean"] = "flatten"
     """What makes features of what is left of a picture: all of its pixels, or their mean."""
+    norm: Literal["steps", "sequence"] = "steps"
+    """What blocks normalise: each step by itself, or all steps of an example together, which suits what moves."""
     dropout: Rate = 0.0
     """Share of features dropped from what comes out, in training."""
+    standardised: bool = False
+    """Whether each example is brought to mean 0 and deviation 1 over its steps, so that what never changes is gone."""
+    deltas: Annotated[int, Field(ge=0)] = 0
+    """How many orders of changes over time stand beside each step."""
     augment: AugmentSpec = AugmentSpec()
     """How inputs are changed in training."""
 
@@ -220,6 +228,9 @@ class VectorDecoderSpec(Section):
     """What the vector becomes: the decoder's initial state, an input of every step, or both."""
     decoder: DecoderSpec = DecoderSpec()
     """What writes the output; the cell `SCLSTM` has the vector as the meaning it reads off."""
+    emission: Literal["independent", "autoregressive"] = "independent"
+    """Of outputs that are rows of pixels or notes: what those of a step depend on beside the decoder, which is nothing,
+    or those before them in the step."""
     tied_embeddings: bool = False
     """Whether the output layer shares the weights of the embeddings."""
     output_dropout: Rate = 0.2

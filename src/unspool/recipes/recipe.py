@@ -7,14 +7,16 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from unspool.baselines import LANGUAGE_MODELS
-from unspool.metrics import LIKELIHOODS, METRICS
-from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, TextSpec
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
+from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, QuantilesSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import EncoderDecoderSpec, EncoderWithHeadSpec, ModelSpec, VectorDecoderSpec
 from unspool.recipes.reading import written
 from unspool.recipes.section import Section
 from unspool.recipes.values import BaselineName, MetricName
+
+_SEVERAL_A_STEP = ("rows", "notes")
 
 
 class Recipe(Section):
@@ -24,6 +26,8 @@ class Recipe(Section):
     """What folders of its runs are called by default; as its file, unless said."""
     about: str = ""
     """What the recipe is for, in one line."""
+    limits: str = ""
+    """What it can't do, for the model card; one line."""
     data: DataSpec
     """Where examples come from."""
     inputs: dict[str, FieldSpec] = {}
@@ -52,21 +56,26 @@ class Recipe(Section):
         """The whole recipe, every default written out; reading it gives an equal recipe."""
         return written(self.model_dump(mode="json"))
 
-    @field_validator("about")
+    @field_validator("about", "limits")
     @classmethod
-    def _one_line(cls, about: str) -> str:
-        if "\n" in about.strip():
+    def _one_line(cls, text: str) -> str:
+        if "\n" in text.strip():
             raise ValueError("must be one line, but has several")
-        return about.strip()
+        return text.strip()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.train.metric not in ("loss", *self.metrics):
             known = ", ".join(f"`{name}`" for name in ("loss", *self.metrics))
             raise mistake("train.metric", f"must be `loss` or one of `metrics` ({known}), but is {self.train.metric!r}")
+        if self.train.metric in RECOGNITIONS:
+            raise mistake(
+                "train.metric", f"must not be {self.train.metric}, which `evaluate` alone measures; use `loss`"
+            )
         if not self.inputs and not isinstance(self.model, VectorDecoderSpec):
             raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
         self._check_measures()
+        self._check_emission()
         self._check_candidates()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
             for name, spec in specs.items():
@@ -79,6 +88,18 @@ class Recipe(Section):
                 if side == "outputs" and spec != self.inputs.get(name, spec):
                     raise mistake(f"outputs.{name}", f"must be as in `inputs.{name}`, since a column is encoded once")
         return self
+
+    def _check_emission(self) -> None:
+        """What depends on what is before it in a step is one of several labels of a step."""
+        if not isinstance(self.model, VectorDecoderSpec) or self.model.emission == "independent":
+            return
+        for name, spec in self.outputs.items():
+            if spec.kind not in _SEVERAL_A_STEP:
+                raise mistake(
+                    "model.emission",
+                    f"must be independent where `outputs.{name}` is of kind {spec.kind}: only "
+                    f"{' and '.join(_SEVERAL_A_STEP)} have several labels a step",
+                )
 
     def _check_candidates(self) -> None:
         """What offers the answers is a text of lines, and the answer a text of the same vocabulary."""
@@ -103,8 +124,13 @@ class Recipe(Section):
         """Every metric can be measured, and every baseline by one of them."""
         told = [name for name in self.metrics if name in LIKELIHOODS]
         for name, spec in self.outputs.items():
-            if told and isinstance(spec, LabelSpec | LabelsSpec | NumberSpec):
+            if told and isinstance(spec, LabelSpec | LabelsSpec | NumberSpec | QuantilesSpec):
                 raise mistake("metrics", f"must be without `{told[0]}` where `outputs.{name}` is no text")
+        kinds = [[spec.kind for spec in side.values()] for side in (self.inputs, self.outputs)]
+        if (seen := [name for name in self.metrics if name in RECOGNITIONS]) and kinds != [["label"], ["rows"]]:
+            raise mistake(
+                "metrics", f"must be without `{seen[0]}` where it is not `rows` that are drawn of a `label` alone"
+            )
         for name in self.baselines:
             counts = name in LANGUAGE_MODELS
             if not (told if counts else set(self.metrics) & METRICS.keys()):

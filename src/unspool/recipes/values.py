@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from unspool import cells
-from unspool.baselines import BASELINES, LANGUAGE_MODELS
-from unspool.metrics import LIKELIHOODS, METRICS
+from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
 from unspool.nearest import did_you_mean
 from unspool.recipes.importing import IMPORT_PATH, imported, is_import_path
 
@@ -89,6 +90,18 @@ Sizes = Annotated[
 """A number of at least 1, or several of them; a tuple in Python."""
 
 
+def _rising(levels: tuple[float, ...]) -> tuple[float, ...]:
+    if any(low >= high for low, high in pairwise(levels)):
+        raise ValueError(f"must rise, but are {list(levels)}")
+    return levels
+
+
+Levels = Annotated[
+    tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(strict=False, min_length=1), AfterValidator(_rising)
+]
+"""Shares above 0 and below 1, rising."""
+
+
 def _columns(value: Any) -> tuple[str, ...] | dict[str, str] | None:
     if value is None:
         return None
@@ -134,8 +147,8 @@ CELLS = sorted(
 """The cells of `unspool.cells` that a recipe can name: those that need an input size and a hidden size alone."""
 
 
-ALL_METRICS = sorted([*METRICS, *LIKELIHOODS])
-ALL_BASELINES = sorted([*BASELINES, *LANGUAGE_MODELS])
+ALL_METRICS = sorted([*METRICS, *LIKELIHOODS, *RECOGNITIONS])
+ALL_BASELINES = sorted([*BASELINES, *FEATURE_BASELINES, *LANGUAGE_MODELS])
 
 
 def _import_path(path: str) -> str:

@@ -24,6 +24,8 @@ def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
     read = ", ".join(f"`{name}`" for name in made.task.sources)
     several = len(made.task.sources) > 1
     example = json.dumps(dict.fromkeys(made.task.sources, "…"), ensure_ascii=False) if several else '"…"'
+    left_out = "".join(f"\n{line}.\n" for line in facts.get("left_out", ()))
+    limits = f"\n\n{recipe.limits}" if recipe.limits else ""
     return f"""# {recipe.about or folder.path.name}
 
 Reads {read}, writes `{made.task.target}`. {facts["parameters"]:,} parameters, trained with
@@ -45,7 +47,7 @@ unspool.load("{folder.path}").predict([{example}])[0].text
 ## Training
 
 {outcome.step:,} steps, {outcome.epochs} epochs, {outcome.seconds / 60:.1f} minutes; seed {recipe.seed}. It {outcome}.
-
+{left_out}
 Best validation: {best}. The last one, by greedy decoding of at most {recipe.train.validate_examples or "all"} inputs:
 
 | metric | value |
@@ -55,5 +57,5 @@ Best validation: {best}. The last one, by greedy decoding of at most {recipe.tra
 ## Limits
 
 It knows what its training data show, and repeats their mistakes and slants. It was measured on held-out rows of the
-same data only; on other text expect less.
+same data only; on other text expect less.{limits}
 """

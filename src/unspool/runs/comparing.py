@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from unspool import cache, data
-from unspool.baselines import LANGUAGE_MODELS
+from unspool import cache, data, parallel
+from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
 from unspool.data import Batch, Table
 from unspool.errors import RunError
-from unspool.fields import TextField
-from unspool.metrics import Score
+from unspool.fields import Field, QuantilesField, TextField
+from unspool.metrics import LIKELIHOODS, OF_SEQUENCES, Score
 from unspool.models import Objective
 from unspool.ragged import Ragged
 from unspool.runs.folder import Folder
 from unspool.tasks import Task
+from unspool.tasks.base import by_column
+
+_ROWS = 256  # whose features are looked at together
+
+
+class Nats(NamedTuple):
+    """How probable all right answers are.
+
+    Fields:
+        total: their negative log-likelihood, in nats.
+        tokens: how many they have, ends included; of what is no text, steps.
+        sequences: how many there are.
+    """
+
+    total: float
+    tokens: float
+    sequences: int
+
+    def score(self, name: str) -> Score:
+        """The metric of `LIKELIHOODS` of this name."""
+        return LIKELIHOODS[name](self.total, self.sequences if name in OF_SEQUENCES else self.tokens)
 
 
 @torch.no_grad()
-def nats_of(objective: Objective, model: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]:
-    """The negative log-likelihood of all right answers in nats, and the number of their tokens, ends included."""
+def nats_of(objective: Objective, model: nn.Module, batches: Iterable[Batch]) -> Nats:
+    """How probable a model finds all right answers; ranks share the batches."""
     model.eval()
-    nats = tokens = 0.0
-    for batch in batches:
-        nats += float(objective.totals(batch)["tokens"])
-        tokens += objective.weights(batch)["tokens"]
-    return nats, tokens
+
+    def found(batch: Batch) -> tuple[float, float, int]:
+        return float(objective.totals(batch)["tokens"]), objective.weights(batch)["tokens"], len(batch.ids)
+
+    nats, tokens, sequences = 0.0, 0.0, 0
+    for each in parallel.current().each(found, batches):
+        nats, tokens, sequences = nats + each[0], tokens + each[1], sequences + each[2]
+    return Nats(nats, tokens or 1.0, sequences)  # there may be none, as in an empty text without an end
 
 
-def nats_of_baseline(name: str, task: Task, train: Table, part: Table) -> tuple[float, float]:
+def nats_of_baseline(name: str, task: Task, train: Table, part: Table) -> Nats:
     """The same of a language model over the target's tokens, which sees no input, learnt from the training part.
 
     Raises:
@@ -46,7 +71,67 @@ def nats_of_baseline(name: str, task: Task, train: Table, part: Table) -> tuple[
     model = LANGUAGE_MODELS[name](len(field))
     model.fit(known)
     told = model.log_probabilities(asked).values
-    return -float(told.sum()), float(len(told))
+    return Nats(-float(told.sum()), float(len(told)), asked.batch_size)
+
+
+def answers_of_baseline(name: str, task: Task, train: Table, asked: Sequence[Any]) -> list[str]:
+    """What a baseline answers to inputs, learnt from the training part; of quantiles, at the field's levels."""
+    if name in FEATURE_BASELINES:
+        return _answers_by_features(name, task, train, asked)
+    baseline: Any = BASELINES[name]
+    read = [list(map(str, train.column(column))) for column in task.sources]
+    texts = ["\n".join(values) for values in zip(*read, strict=True)]
+    known = [task.as_text(*row) for row in zip(texts, train.column(task.target), strict=True)]
+    more = []
+    if getattr(baseline, "reads_levels", False):
+        field = task.fields[task.target]
+        if not isinstance(field, QuantilesField):
+            raise RunError(f"`baselines` must be without {name} where `{task.target}` is not of kind quantiles")
+        more = [field.levels]
+    answers: list[str] = baseline(texts, known, [_as_text(each) for each in asked], *more)
+    return answers
+
+
+def _answers_by_features(name: str, task: Task, train: Table, asked: Sequence[Any]) -> list[str]:
+    """The same of a baseline that is given what the fields make of inputs."""
+    fields = {column: task.fields[column] for column in task.sources}
+    if of_text := [column for column, field in fields.items() if isinstance(field, TextField)]:
+        raise RunError(f"`baselines` must be without {name} where `{of_text[0]}` is a text; use nearest")
+    first: dict[Any, int] = {}
+    answers: dict[Any, list[str]] = {}
+    columns = [train.column(column) for column in task.sources]
+    for row, (values, answer) in enumerate(zip(zip(*columns, strict=True), train.column(task.target), strict=True)):
+        first.setdefault(values, row)
+        answers.setdefault(values, []).append(task.as_text(values, answer))
+    encoded, rows = data.encode(train, fields), list(first.values())
+    known = (encoded.batch(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS))
+    questions = (_encoded(fields, asked[start : start + _ROWS]) for start in range(0, len(asked), _ROWS))
+    return FEATURE_BASELINES[name](_features(known), list(answers.values()), _features(questions))
+
+
+def _encoded(fields: Mapping[str, Field], asked: Sequence[Any]) -> Batch:
+    ids = torch.arange(len(asked))
+    found: dict[str, Ragged | Tensor] = {}
+    for column, values in by_column(list(fields), asked).items():
+        rows = fields[column].encode_many(values)
+        found[column] = Ragged.from_list(rows, ids) if fields[column].shape == "sequence" else torch.stack(rows)
+    return Batch(found, ids)
+
+
+def _features(batches: Iterable[Batch]) -> NDArray[np.float32]:
+    """All columns side by side, of sequences the mean over their steps. -> (rows, features)"""
+    rows = []
+    for batch in batches:
+        each = [batch[name] for name in batch]
+        means = [column.map(Tensor.float).mean() if isinstance(column, Ragged) else column.float() for column in each]
+        rows.append(torch.cat([mean.flatten(1) for mean in means], 1))
+    features: NDArray[np.float32] = torch.cat(rows).numpy()
+    return features
+
+
+def _as_text(question: Any) -> str:
+    """A question as baselines read it: its columns' values, a line each."""
+    return "\n".join(map(str, question.values())) if isinstance(question, Mapping) else str(question)
 
 
 def _ids(table: Table, column: str, field: TextField) -> Ragged:

@@ -26,7 +26,8 @@ class Folder:
         fields.json          the fitted fields: vocabularies and the like
         model.safetensors    the best weights
         metrics.jsonl        one line a step, and the metrics of each validation
-        checkpoints/         where training stands: last.safetensors, best.safetensors
+        examples.jsonl       which examples each step saw, if `train.log_examples` is set
+        checkpoints/         where training stands: last.safetensors, the one before it, best.safetensors
         plots/, predictions/
         README.md            what the model is, for whoever finds it
 
@@ -46,6 +47,10 @@ class Folder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def examples(self) -> Path:
+        return self.path / "examples.jsonl"
 
     @property
     def plots(self) -> Path:
@@ -122,7 +127,7 @@ class Folder:
                 f"`{path}` must be the fields {sorted(specs)} of the recipe beside it, but is {sorted(saved)}"
             )
         try:
-            return {name: _loaded(specs[name], field) for name, field in saved.items()}
+            return {name: loaded_field(specs[name], field) for name, field in saved.items()}
         except (FieldError, TypeError, AttributeError) as error:
             raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
 
@@ -143,7 +148,7 @@ class Folder:
         return found
 
 
-def _loaded(spec: FieldSpec, saved: dict[str, Any]) -> Field:
+def loaded_field(spec: FieldSpec, saved: dict[str, Any]) -> Field:
     """A saved field; one of the user's own is known by its import path."""
     if isinstance(spec, ImportedSpec):
         field: Field = recipes.imported(spec.kind).from_json(saved)

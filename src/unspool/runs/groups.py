@@ -35,7 +35,7 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     recipe = recipes.load(run.recipe, overrides)
     table = tables_of(recipe)[part]
     groups = _groups(table, run.task, column)
-    kept = _kept(run, part, len(groups))
+    kept = kept_predictions(run, part, len(groups))
     found = {}
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
@@ -56,7 +56,12 @@ def _groups(table: Table, task: Task, column: str) -> list[str]:
     return list(first.values())
 
 
-def _kept(run: Run, part: str, count: int) -> list[dict[str, Any]]:
+def kept_predictions(run: Run, part: str, count: int) -> list[dict[str, Any]]:
+    """What `Run.evaluate` kept of so many questions, in their order.
+
+    Raises:
+        RunError: nothing, or of another number.
+    """
     path = run.folder.path / "predictions" / f"{part}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     if len(rows) != count:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from dataclasses import field as dataclass_field
+from itertools import chain
 
 import numpy as np
 import torch
 from torch import nn
 
-from unspool import data
+from unspool import data, parallel
 from unspool.data import Batch, Encoded, Order, Table
-from unspool.errors import DataError, FieldError, RecipeError
-from unspool.fields import KINDS, ActField, Field, LabelField, LabelsField, NumberField, TextField
+from unspool.errors import DataError, RecipeError
+from unspool.fields import Field, TextField
 from unspool.models import CTCNetwork, JointNetwork, Reader, unreachable
 from unspool.ragged import Ragged
-from unspool.recipes import (
-    MEDIA,
-    ActSpec,
-    FieldSpec,
-    ImportedSpec,
-    LabelSpec,
-    LabelsSpec,
-    NumberSpec,
-    Recipe,
-    TextSpec,
-    imported,
-)
+from unspool.recipes import Recipe, TextSpec
+from unspool.runs.fitting import fit, readers_of
 from unspool.runs.folder import Folder
+from unspool.runs.sifting import Sifted, broken_files_counted, sifted
 from unspool.tasks import SequenceToCandidate, Task, task_of
 from unspool.training.limits import Cursor
 
@@ -49,6 +41,7 @@ class Prepared:
         task: what is read, written and learned.
         model: with its first weights.
         order: of the training batches.
+        left_out: a line for each column and part of which rows were left out, since their files are broken.
     """
 
     recipe: Recipe
@@ -57,6 +50,7 @@ class Prepared:
     task: Task
     model: nn.Module
     order: Order
+    left_out: list[str] = dataclass_field(default_factory=list)
 
     @property
     def sequences(self) -> list[str]:
@@ -67,18 +61,26 @@ class Prepared:
         """The most steps of a training example; 0 for a column without steps."""
         return int(self.encoded["train"].lengths(column).max()) if column in self.sequences else 0
 
-    def batches(self, cursor: Cursor) -> Iterator[tuple[Cursor, Batch]]:
-        """Training batches from a cursor on, without end."""
+    def batches(self, cursor: Cursor) -> Iterator[tuple[Cursor, Batch | None]]:
+        """Training batches from a cursor on, without end; on several ranks this one's shares, None where it is empty.
+
+        Only the share is read.
+        """
+        group = parallel.current()
         for after, rows in self.order.from_cursor(cursor):
-            yield (after.epoch, after.batch), self.encoded["train"].batch(rows)
+            if group.size > 1:
+                rows = rows[data.shares(self.order.cost(rows), group.size)[group.rank]]
+            batch = self.encoded["train"].batch(rows).to(group.device) if len(rows) else None
+            yield (after.epoch, after.batch), batch
 
     def validation_batches(self) -> Iterator[Batch]:
         """Every validation example once."""
         return every_batch(self.encoded["valid"], self.task)
 
     def remarks(self) -> list[str]:
-        """What is odd about the data: texts that are empty or cut, a line for each column and part that has any."""
-        found = []
+        """What is odd about the data, a line for each column and part: files that are broken, texts that are empty or
+        cut."""
+        found = list(self.left_out)
         for column, field in self.task.fields.items():
             if not isinstance(field, TextField):
                 continue
@@ -140,14 +142,13 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     """
     if recipe.train.threads is not None:
         torch.set_num_threads(recipe.train.threads)
-    tables = tables_of(recipe)
+    tables, left_out = whole_tables(recipe)
     if "valid" not in tables:
         raise DataError(
             "`data` must have a validation part, but has none; name its files in `data.parts.valid`, or cut it by "
             "`data.split`"
         )
-    fitted = dict(fields or {})
-    fitted |= fit(recipe, tables["train"], [name for name in recipe.fields if name not in fitted])
+    fitted = _fitted(recipe, tables, fields or {})
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
     task = task_of(recipe, fitted)
     if isinstance(task, SequenceToCandidate):
@@ -158,9 +159,24 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
     start_with_vectors(model, recipe, fitted)
+    model.to(parallel.current().device)
     budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
     order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
-    return Prepared(recipe, tables, encoded, task, model, order)
+    return Prepared(recipe, tables, encoded, task, model, order, [*chain.from_iterable(left_out.values())])
+
+
+def _fitted(recipe: Recipe, tables: Mapping[str, Table], known: Mapping[str, Field]) -> dict[str, Field]:
+    """All fields, fitted; and encoded what takes long, last, after mistakes that are soon found."""
+    fitted, readers = dict(known), readers_of(recipe)
+    fitted |= fit(recipe, tables["train"], [name for name in recipe.fields if name not in {*fitted, *readers}])
+    for part in ("train", "valid"):
+        data.encode(tables[part], {name: field for name, field in fitted.items() if name not in readers})
+    for name, reader in readers.items():
+        with broken_files_counted(recipe, tables, {name: reader}):
+            fitted |= fit(recipe, tables["train"], [name] if name not in fitted else [])
+            for part in ("train", "valid"):
+                data.encode(tables[part], {name: fitted[name]})
+    return {name: fitted[name] for name in recipe.fields}
 
 
 @contextmanager
@@ -206,7 +222,7 @@ def every_batch(encoded: Encoded, task: Task) -> Iterator[Batch]:
     """Every example of a part once, in batches of like lengths."""
     lengths = [encoded.lengths(column) for column in _sequences(task)]
     for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
-        yield encoded.batch(rows)
+        yield encoded.batch(rows).to(parallel.current().device)
 
 
 def _sequences(task: Task) -> list[str]:
@@ -214,10 +230,19 @@ def _sequences(task: Task) -> list[str]:
 
 
 def tables_of(recipe: Recipe) -> dict[str, Table]:
-    """The raw rows of each part, which have the recipe's columns."""
+    """The raw rows of each part, which have the recipe's columns, as `whole_tables`."""
+    return whole_tables(recipe).tables
+
+
+def whole_tables(recipe: Recipe) -> Sifted:
+    """The raw rows of each part, and what is said of those that are left out, since their files are broken.
+
+    Raises:
+        DataError: more are broken than the recipe allows.
+    """
     tables = data.load(**recipe.data.arguments())
     tables["train"].check_columns(recipe.fields)
-    return tables
+    return sifted(recipe, tables, readers_of(recipe))
 
 
 def fields_of(init: str | None, recipe: Recipe) -> dict[str, Field]:
@@ -233,65 +258,3 @@ def fields_of(init: str | None, recipe: Recipe) -> dict[str, Field]:
     shared = {name: getattr(spec, "vocabulary", None) or name for name, spec in recipe.fields.items()}
     groups = {name: {each for each, owner in shared.items() if owner == shared[name]} for name in shared}
     return {name: fields[name] for name in groups if groups[name] <= same}
-
-
-def fit(recipe: Recipe, table: Table, names: Collection[str]) -> dict[str, Field]:
-    """Fields of the recipe, each fitted on its column of the training part, or on those that share its vocabulary."""
-    specs = {name: spec for name, spec in recipe.fields.items() if name in names}
-    fitted: dict[str, Field] = {}
-    for name, spec in specs.items():
-        if getattr(spec, "vocabulary", None) is not None:
-            continue
-        sharing = [name, *(other for other, each in specs.items() if getattr(each, "vocabulary", None) == name)]
-        field = _unfitted(spec)
-        rows = _Rows(table, sharing)
-        try:
-            field.fit(rows)
-        except FieldError as error:
-            raise FieldError(f"{rows.place}{error}") from error
-        fitted |= {column: _for(specs[column], field) for column in sharing}
-    return {name: fitted[name] for name in specs}
-
-
-class _Rows:
-    """The values of columns, one column after the other; `place` is where the last one stood, until all are read."""
-
-    def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        self.table, self.columns, self.place = table, columns, ""
-
-    def __iter__(self) -> Iterator[Any]:
-        for column in self.columns:
-            for row, value in enumerate(self.table.column(column)):
-                self.place = f"row {row} of `{column}` in {self.table.origin}: "
-                yield value
-        self.place = ""
-
-
-def _for(spec: FieldSpec, field: Field) -> Field:
-    """A fitted field for one of the columns that share its vocabulary: each has `lines` and `max_length` of its own."""
-    if not isinstance(spec, TextSpec) or not isinstance(field, TextField):
-        return field
-    if (spec.lines, spec.max_length) == (field.lines, field.max_length):
-        return field
-    own = field.cut_to(spec.max_length)
-    own.lines = spec.lines
-    return own
-
-
-def _unfitted(spec: FieldSpec) -> Field:
-    if isinstance(spec, LabelSpec):
-        return LabelField()
-    if isinstance(spec, ActSpec):
-        return ActField()
-    if isinstance(spec, LabelsSpec):
-        return LabelsField(spec.separator, spec.names)
-    if isinstance(spec, NumberSpec):
-        return NumberField()
-    if isinstance(spec, TextSpec):
-        flags = {name: getattr(spec, name) for name in ("lowercase", "split_punctuation", "lines", "max_length")}
-        return TextField(spec.unit, size=spec.size, min_count=spec.min_count, **flags)
-    if spec.kind in MEDIA:
-        return KINDS[spec.kind](**spec.model_dump(exclude={"kind"}))
-    assert isinstance(spec, ImportedSpec)
-    field: Any = imported(spec.kind)(**spec.options)
-    return field  # type: ignore[no-any-return]

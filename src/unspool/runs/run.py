@@ -13,16 +13,19 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from unspool import data, recipes
-from unspool.baselines import BASELINES, LANGUAGE_MODELS
+from unspool import data, parallel, recipes
+from unspool.baselines import LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField, LabelsField, TextField
-from unspool.metrics import LIKELIHOODS, METRICS, Score
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS, Score
 from unspool.recipes import DecodeSpec, Recipe
-from unspool.runs.comparing import KeptScores, nats_of, nats_of_baseline
+from unspool.runs.comparing import KeptScores, answers_of_baseline, nats_of, nats_of_baseline
+from unspool.runs.fitting import readers_of
 from unspool.runs.folder import Folder
-from unspool.runs.preparing import cut_in_words, every_batch, tables_of
+from unspool.runs.preparing import cut_in_words, every_batch, whole_tables
+from unspool.runs.recognising import recognition
+from unspool.runs.sifting import broken_files_counted
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
 from unspool.tasks.base import by_column
@@ -85,24 +88,36 @@ class Run:
         Args:
             part: train, valid or test.
             overrides: changes to the recipe, such as "decode.beam=1" or "data.path=…".
+
+        Within `parallel.joined`, ranks share the work, each example is asked once, and all know the scores.
         """
-        recipe, tables = self._measured(part, overrides)
+        group = parallel.current()
+        recipe, tables = group.after_first(lambda: self._measured(part, overrides))
         found: dict[str, Score] = {}
-        if of_texts := [name for name in recipe.metrics if name in METRICS]:
+        of_texts = [name for name in recipe.metrics if name in METRICS]
+        of_drawings = [name for name in recipe.metrics if name in RECOGNITIONS]
+        if of_texts or of_drawings:
             asked = questions(tables[part], self.task)
             self._say_what_is_cut(asked.inputs)
             self._say_what_is_unknown(asked.answers)
-            answers = self.task.predict(self.model, asked.inputs, recipe.decode)
-            self._keep(part, asked, answers)
-            self._draw(part, asked, answers)
-            found |= zip(
-                of_texts, scores(of_texts, [each.text for each in answers], asked.answers, asked.inputs), strict=True
+            with broken_files_counted(recipe, tables, readers_of(recipe)):
+                answers = self.task.predict(self.model, asked.inputs, recipe.decode)
+            group.once(lambda: self._keep(part, asked, answers))
+            group.once(lambda: self._draw(part, asked, answers))
+            told = [each.text for each in answers]
+            reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs))
+            found |= zip(of_texts, reached, strict=True)
+            found |= group.once(
+                lambda: {
+                    name: recognition(name, self.task, tables["train"], tables[part], answers) for name in of_drawings
+                }
             )
         if of_loss := [name for name in recipe.metrics if name in LIKELIHOODS]:
-            encoded = data.encode(tables[part], {name: self.fields[name] for name in self.task.columns})
+            fields = {name: self.fields[name] for name in self.task.columns}
+            encoded = group.after_first(lambda: data.encode(tables[part], fields))
             objective = self.task.objective(self.model, training=False)
             nats = nats_of(objective, self.model, every_batch(encoded, self.task))
-            found |= {name: LIKELIHOODS[name](*nats) for name in of_loss}
+            found |= {name: nats.score(name) for name in of_loss}
         return [found[name] for name in recipe.metrics]
 
     def baselines(self, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:
@@ -113,6 +128,9 @@ class Run:
         Args:
             part, overrides: as of `evaluate`; "baselines=[majority]" asks for others.
         """
+        return parallel.current().once(lambda: self._baselines(part, overrides))
+
+    def _baselines(self, part: str, overrides: Sequence[str]) -> dict[str, list[Score]]:
         recipe, tables = self._measured(part, overrides)
         kept = KeptScores(self.folder, part, [tables["train"].key, tables[part].key, recipe.metrics])
         return {name: kept.get(name, partial(self._baseline, name, recipe, tables, part)) for name in recipe.baselines}
@@ -120,22 +138,21 @@ class Run:
     def _baseline(self, name: str, recipe: Recipe, tables: Mapping[str, Table], part: str) -> list[Score]:
         if name in LANGUAGE_MODELS:
             nats = nats_of_baseline(name, self.task, tables["train"], tables[part])
-            return [LIKELIHOODS[metric](*nats) for metric in recipe.metrics if metric in LIKELIHOODS]
-        asked, known = questions(tables[part], self.task), tables["train"]
-        read = [list(map(str, known.column(column))) for column in self.task.sources]
-        texts = ["\n".join(values) for values in zip(*read, strict=True)]
-        known_answers = [self.task.as_text(*row) for row in zip(texts, known.column(self.task.target), strict=True)]
-        answers = BASELINES[name](texts, known_answers, [_as_text(each) for each in asked.inputs])
+            return [nats.score(metric) for metric in recipe.metrics if metric in LIKELIHOODS]
+        asked = questions(tables[part], self.task)
+        answers = answers_of_baseline(name, self.task, tables["train"], asked.inputs)
         return scores([metric for metric in recipe.metrics if metric in METRICS], answers, asked.answers, asked.inputs)
 
     def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
         """The recipe with these changes and its data."""
         recipe = recipes.load(self.recipe, overrides)
-        tables = tables_of(recipe)
+        tables, left_out = whole_tables(recipe)
         if part not in tables:
             raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
         if not recipe.metrics:
             raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
+        for line in left_out.get(part, ()):
+            _log.warning("%s", line)
         return recipe, tables
 
     @property
@@ -232,6 +249,7 @@ def load(path: str | Path) -> Run:
     task = task_of(recipe, folder.fields())
     model = task.build(longest_target=int(folder.about().get("longest_target", 0)))
     load_weights(model, folder.weights)
+    model.to(parallel.current().device)
     return Run(folder, recipe, model, task)
 
 

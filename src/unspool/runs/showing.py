@@ -19,6 +19,8 @@ from unspool.fields import (
     AudioField,
     ImageField,
     LabelField,
+    QuantilesField,
+    RegionsField,
     RowsField,
     SeriesField,
     StrokesField,
@@ -29,6 +31,7 @@ from unspool.fields import (
 from unspool.fields.notes import MusicField
 from unspool.models import CTCNetwork, RegionEncoder
 from unspool.ragged import Ragged
+from unspool.runs.fans import show_fan
 from unspool.runs.preparing import Prepared
 from unspool.runs.run import Run, questions
 from unspool.tasks import Prediction, SequenceToSequence
@@ -69,6 +72,7 @@ def show(run: Run, made: Prepared) -> None:
         a clip                 any             frames.png, with what was told
         any of steps           any             attention.png, where it has attention
         a piece's first steps  music           roll.png, and predictions/sample.mid, which can be heard
+        any                    quantiles       fan.png, with what came
         any                    a drawing       drawings.png, of strokes drawings.svg, too; of each class two
 
     Without matplotlib only music is kept. What else is missing or goes wrong with a picture is a warning: a training
@@ -82,6 +86,8 @@ def show(run: Run, made: Prepared) -> None:
     show_it = _show_music if isinstance(target, MusicField) else _show_example
     if isinstance(target, RowsField | StrokesField):
         show_it = _show_drawings
+    if isinstance(target, QuantilesField):
+        show_it = show_fan
     try:
         show_it(run, made)
     except (UnspoolError, ImportError) as error:
@@ -115,6 +121,9 @@ def _draw_attention(run: Run, column: str, example: _Example, weights: Tensor) -
         features: Any = encoder.front.features
         picture = source.decode(source.encode(value))
         pictures.caption(picture, told, weights, features.shape[1:], run.folder.plots / "caption.png")
+        return
+    if isinstance(source, RegionsField):
+        pictures.caption(source.pixels(value), told, weights, source.grid, run.folder.plots / "caption.png")
         return
     frames = isinstance(source, AudioField | SeriesField | VideoField)
     tokens = None if frames else _steps(source, value, weights.shape[1])

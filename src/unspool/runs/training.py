@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from unspool import recipes
+from unspool import parallel, recipes
 from unspool.engine.native import halves
 from unspool.errors import RunError
-from unspool.metrics import LIKELIHOODS, METRICS
-from unspool.recipes import AveragingSpec, Every, Recipe
+from unspool.metrics import FORECASTS, LIKELIHOODS, METRICS
+from unspool.recipes import AveragingSpec, Every, Recipe, TrainSpec
 from unspool.runs.card import card
 from unspool.runs.comparing import nats_of
-from unspool.runs.folder import Folder, new_folder
+from unspool.runs.folder import Folder, loaded_field, new_folder
+from unspool.runs.kept import reading_encoded
 from unspool.runs.preparing import Prepared, fields_of, prepared
+from unspool.runs.restarting import begun_by_this_job, this_job
 from unspool.runs.run import Run, load, questions, scores
 from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
@@ -28,10 +30,12 @@ from unspool.training import (
     BEST,
     LAST,
     Averages,
+    ExamplesFile,
     LastMean,
     Limits,
     MetricsFile,
     MovingAverage,
+    Observer,
     Outcome,
     Schedule,
     Trainer,
@@ -52,41 +56,88 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
         run: the folder, new or empty; by default a new one under `runs/`.
         resume: go on with the run in that folder, bit for bit as if it had never stopped.
 
+    Under `torchrun`, its processes train together: each step is the one that one process would make. Rank 0 writes.
+
     Returns:
-        The run, with the best weights.
+        The run, with the best weights, on every rank.
 
     Raises:
         RunError: a folder that is taken; nothing to resume.
         DataError, FieldError, RecipeError, ModelError: what is wrong, before any training.
         TrainingError: a loss that is no number.
+        ParallelError: ranks that do not fit together, or that are lost.
 
     Example:
         unspool.train("pronounce").predict(["unspool"])
     """
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
-    if resume and run is None:
+    with parallel.joined() as group:
+        group.check_same({f"recipe.{name}": value for name, value in _leaves(recipe.model_dump(mode="json"))})
+        folder, resume = group.once(lambda: _folder(recipe, run, resume))
+        made = _prepared_together(recipe, folder, resume=resume)
+        begun = group.once(lambda: _begin(made, folder, resume=resume))
+        outcome = trainer_of(made, folder).run(resume=begun)
+        print_line(str(outcome))
+        trained = _finished_together(made, folder, outcome)
+        if outcome.reason == "interrupted":
+            print_line(f"go on with `unspool train {folder.path} --resume`")
+    return trained
+
+
+def _folder(recipe: Recipe, run: str | Path | None, resume: bool) -> tuple[Folder, bool]:
+    """The folder to train in, and whether to go on with what is there."""
+    if run is None and resume:
         raise RunError("`run` must name the folder to go on with; add `--run FOLDER`")
+    if run is None and parallel.restarts():
+        raise RunError(
+            "`--run` must name the folder where `torchrun --max-restarts` may start lost ranks again, since they go on "
+            "with it; add `--run FOLDER`"
+        )
     folder = Folder(run if run is not None else new_folder(recipe.name))
+    resume = resume or begun_by_this_job(folder)
     if resume:
         _check_same(recipe, folder.recipe(), folder)
     else:
         folder.check_new()
-    made = prepared(recipe, folder.fields() if resume else fields_of(recipe.train.init, recipe))
+    return folder, resume
+
+
+def _prepared_together(recipe: Recipe, folder: Folder, *, resume: bool) -> Prepared:
+    """The recipe's data and model on each rank: rank 0 fits the fields and fills the cache, the others are told."""
+    group = parallel.current()
+    own: list[Prepared] = []
+
+    def first() -> tuple[float | None, dict[str, Any]]:
+        gain = folder.about().get("halves") if resume else None
+        halves.take(gain)
+        own.append(prepared(recipe, folder.fields() if resume else fields_of(recipe.train.init, recipe)))
+        gain = halves.gain() if recipe.train.precision == "bfloat16" else None
+        return gain, {name: field.to_json() for name, field in own[0].task.fields.items()}
+
+    gain, fields = group.once(first)
+    halves.take(gain)  # measured anew it might be found not to pay, and other numbers computed
+    if own:
+        made = own[0]
+    else:
+        made = prepared(recipe, {name: loaded_field(recipe.fields[name], field) for name, field in fields.items()})
+    if group.size > 1:
+        group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": halves.pay_in_torch()})
+    return made
+
+
+def _begin(made: Prepared, folder: Folder, *, resume: bool) -> bool:
+    """Begin the run in its folder, or see that it can go on; whether there is a checkpoint to go on from."""
+    recipe = made.recipe
     if resume:
         folder.check_data(_facts(made))
     begun = resume and any((folder.checkpoints / name).exists() for name in (LAST, BEST))
     if recipe.train.init is not None and not begun:
         print_line(str(initialise(made.model, recipe.train.init)))
     if not resume:
-        folder.create(recipe, made.task.fields, _facts(made))
+        folder.create(recipe, made.task.fields, _facts(made) | {"job": this_job()})
     for line in (_headline(made, folder), *made.remarks(), *_remark_on_precision(recipe)):
         print_line(line)
-    outcome = trainer_of(made, folder).run(resume=begun)
-    print_line(str(outcome))
-    trained = _finish(made, folder, outcome)
-    if outcome.reason == "interrupted":
-        print_line(f"go on with `unspool train {folder.path} --resume`")
-    return trained
+    return begun
 
 
 def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
@@ -108,11 +159,17 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
         validation=_validation(made),
         folder=None if folder is None else folder.checkpoints,
         save_minutes=spec.checkpoint_every.count,
-        observers=[] if folder is None else [MetricsFile(folder.metrics), show_progress()],
+        observers=[] if folder is None else _observers(spec, folder),
+        examples=spec.log_examples,
     )
     if spec.scheduled_sampling and isinstance(objective, SequenceObjective):
         objective.sampling = lambda: spec.scheduled_sampling * trainer.limits.done(*trainer._position)
     return trainer
+
+
+def _observers(spec: TrainSpec, folder: Folder) -> list[Observer]:
+    found: list[Observer] = [MetricsFile(folder.metrics), show_progress()]
+    return [ExamplesFile(folder.examples), *found] if spec.log_examples else found
 
 
 def _remark_on_precision(recipe: Recipe) -> list[str]:
@@ -129,7 +186,7 @@ def _averages(spec: AveragingSpec) -> Averages:
 
 def _validation(made: Prepared) -> Validation:
     spec = made.recipe.train
-    metric = METRICS.get(spec.metric)
+    metric = None if spec.metric in FORECASTS else METRICS.get(spec.metric)
     better: Any = "lower" if metric is None else metric(["a"], [["a"]]).better
     every: Any = "epoch" if spec.validate_every == Every(1, "epochs") else int(spec.validate_every.count)
     return Validation(validation_of(made), spec.metric, better, every, spec.patience)
@@ -138,22 +195,41 @@ def _validation(made: Prepared) -> Validation:
 def validation_of(made: Prepared) -> Any:
     """What is asked of a model at each validation: the loss over all examples, and the metrics of greedy decoding."""
     objective = made.task.objective(made.model, training=False)
-    asked = questions(made.tables["valid"], made.task, made.recipe.train.validate_examples)
+    task = reading_encoded(made, "valid")
+    asked = questions(made.tables["valid"], task, made.recipe.train.validate_examples)
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
     metrics = made.recipe.metrics
 
     def validate(model: nn.Module) -> dict[str, float]:
-        nats, tokens = nats_of(objective, model, made.validation_batches())
-        found = {"loss": nats / tokens}
-        found |= {name: LIKELIHOODS[name](nats, tokens).value for name in metrics if name in LIKELIHOODS}
+        nats = nats_of(objective, model, made.validation_batches())
+        found = {"loss": nats.total / nats.tokens}
+        found |= {name: nats.score(name).value for name in metrics if name in LIKELIHOODS}
         if of_texts := [name for name in metrics if name in METRICS]:
             made.task.finish(model, made.validation_batches())
-            texts = [answer.text for answer in made.task.predict(model, asked.inputs, greedy)]
-            found |= {score.name: score.value for score in scores(of_texts, texts, asked.answers, asked.inputs)}
+            texts = [answer.text for answer in task.predict(model, asked.inputs, greedy)]
+            told = parallel.current().once(lambda: scores(of_texts, texts, asked.answers, asked.inputs))
+            found |= {score.name: score.value for score in told}
         model.eval()
         return found
 
     return validate
+
+
+def _finished_together(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
+    """Rank 0 finishes the run; the others are told its weights."""
+    group = parallel.current()
+    own: list[Run] = []
+
+    def first() -> dict[str, Any]:
+        with parallel.alone():
+            own.append(_finish(made, folder, outcome))
+        return dict(own[0].model.state_dict()) if group.size > 1 else {}
+
+    weights = group.once(first)
+    if own:
+        return own[0]
+    made.model.load_state_dict(weights)
+    return Run(folder, made.recipe, made.model, made.task)
 
 
 def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
@@ -180,10 +256,12 @@ def _facts(made: Prepared) -> dict[str, Any]:
         "longest_target": made.longest(made.task.target),
         "parameters": sum(parameter.numel() for parameter in made.model.parameters()),
         "examples": {part: len(table) for part, table in made.tables.items()},
+        "left_out": made.left_out,
         "data": made.tables["train"].origin,
         "key": made.tables["train"].key,
         "content": made.content(),
         "torch": torch.__version__,
+        "halves": halves.gain() if made.recipe.train.precision == "bfloat16" else None,
     }
 
 
@@ -198,7 +276,7 @@ def _headline(made: Prepared, folder: Folder) -> str:
 
 def _check_same(asked: Recipe, kept: Recipe, folder: Folder) -> None:
     """A run goes on as it began; only the limits may move."""
-    limits = ("steps", "epochs", "minutes", "threads", "checkpoint_every")
+    limits = ("steps", "epochs", "minutes", "threads", "checkpoint_every", "log_examples")
     free = dict.fromkeys(limits)
     same = [each.model_copy(update={"train": each.train.model_copy(update=free)}) for each in (asked, kept)]
     if same[0] != same[1]:
@@ -224,5 +302,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def print_line(text: str) -> None:
-    """A line for whoever watches; results go to standard output, this does not."""
+    """A line for whoever watches, from rank 0; results go to standard output, this does not."""
+    if not parallel.current().first:
+        return
     print(text, file=sys.stderr, flush=True)  # noqa: T201

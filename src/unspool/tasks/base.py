@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from unspool import cells, data
+from unspool import cells, data, parallel
 from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.errors import FieldError, RecipeError
-from unspool.fields import ChordsField, Field, LabelField, TextField
+from unspool.fields import ChordsField, Field, LabelField, RegionsField, TextField
 from unspool.models import (
     Augment,
     ColumnSize,
@@ -22,6 +22,7 @@ from unspool.models import (
     Objective,
     OneOf,
     PictureOf,
+    RegionsOf,
     SequenceOf,
     StepsOf,
 )
@@ -117,6 +118,8 @@ def in_batches(
 ) -> list[Prediction]:
     """Answers to raw inputs, in their order; like lengths are answered together, by a model in evaluation.
 
+    Ranks share the batches, which are the same for any number of ranks; all know all answers.
+
     Args:
         answers: from a batch and its raw inputs to a prediction for each.
     """
@@ -133,12 +136,11 @@ def in_batches(
             return Ragged.from_list(chosen, torch.from_numpy(rows))
         return torch.stack(chosen)
 
-    def found() -> Iterator[list[Prediction]]:
-        for rows in batches:
-            batch = Batch({name: column(name, rows) for name in encoded}, torch.from_numpy(rows))
-            yield answers(batch.to(device), [values[row] for row in rows.tolist()])
+    def found(rows: Any) -> list[Prediction]:
+        batch = Batch({name: column(name, rows) for name in encoded}, torch.from_numpy(rows))
+        return answers(batch.to(device), [values[row] for row in rows.tolist()])
 
-    return data.back_in_order(batches, found())
+    return data.back_in_order(batches, parallel.current().each(found, batches))
 
 
 def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
@@ -274,18 +276,20 @@ def one_input(recipe: Recipe) -> str:
     return next(iter(recipe.inputs))
 
 
-def source_size(task: Task, name: str) -> int | StepsOf | PictureOf:
+def source_size(task: Task, name: str) -> int | StepsOf | PictureOf | RegionsOf:
     """What the encoder of a single column must know of it: how many ids there are, or what its steps are.
 
     Raises:
         RecipeError: a column that is no sequence.
     """
+    if isinstance(field := task.fields[name], RegionsField):
+        return RegionsOf(field.step_shape)
     size = _size(task, name)
     if isinstance(size, SequenceOf | LinesOf):
         return size.size
     if isinstance(size, StepsOf | PictureOf):
         return size
-    raise RecipeError(f"`inputs.{name}` must be a sequence for this model, but is a {type(task.fields[name]).__name__}")
+    raise RecipeError(f"`inputs.{name}` must be a sequence for this model, but is a {type(field).__name__}")
 
 
 def token_field(fields: Mapping[str, Field], column: str) -> TextField | ChordsField:

@@ -75,7 +75,7 @@ class SequenceObjective:
     def weights(self, batch: Batch) -> dict[str, float]:
         target = ragged(batch, self.target)
         if self.counted is not None:
-            return {"tokens": float((target.values == self.counted).sum().clamp(min=1))}
+            return {"tokens": float((target.values == self.counted).sum())}
         return {"tokens": float(len(target.values) + target.batch_size)}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ class JointObjective(SequenceObjective):
         self.scales = {"tokens": 1 - self.model.share, "ctc": self.model.share}
 
     def weights(self, batch: Batch) -> dict[str, float]:
-        return super().weights(batch) | {"ctc": float(max(1, len(ragged(batch, self.target).values)))}
+        return super().weights(batch) | {"ctc": float(len(ragged(batch, self.target).values))}
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
         assert isinstance(self.model, JointNetwork)

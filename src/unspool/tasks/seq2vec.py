@@ -1,4 +1,4 @@
-"""Sequence → vector: columns read, a class, labels or a number told."""
+"""Sequence → vector: columns read, a class, labels, a number or its quantiles told."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unspool import parallel
 from unspool.data import Batch
 from unspool.errors import RecipeError
-from unspool.fields import Field, LabelField, LabelsField, NumberField
-from unspool.models import ClassHead, EncoderWithHead, Head, LabelsHead, NumberHead, Told, encoder_with_head
+from unspool.fields import Field, LabelField, LabelsField, NumberField, QuantilesField
+from unspool.models import (
+    ClassHead,
+    EncoderWithHead,
+    Head,
+    LabelsHead,
+    NumberHead,
+    QuantilesHead,
+    Told,
+    encoder_with_head,
+)
 from unspool.models.reader_assembly import Reading
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
 from unspool.tasks.base import Prediction, cell_of, front_of, in_batches, one_output, shown, sizes
@@ -46,7 +56,7 @@ class HeadObjective:
 
 
 class SequenceToVector:
-    """What a recipe with columns in and one class, several labels or a number out asks for.
+    """What a recipe with columns in and one class, several labels, a number or its quantiles out asks for.
 
     Args:
         recipe: with one output.
@@ -62,12 +72,12 @@ class SequenceToVector:
         self.recipe, self.fields = recipe, dict(fields)
         self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
         answer = self.fields[self.target]
-        if not isinstance(answer, LabelField | LabelsField | NumberField):
+        if not isinstance(answer, LabelField | LabelsField | NumberField | QuantilesField):
             raise RecipeError(
-                f"`outputs.{self.target}` must be of kind `label`, `labels` or `number` for an encoder with a head, "
-                f"but is a {type(answer).__name__}"
+                f"`outputs.{self.target}` must be of kind `label`, `labels`, `number` or `quantiles` for an encoder "
+                f"with a head, but is a {type(answer).__name__}"
             )
-        self.answer: LabelField | LabelsField | NumberField = answer
+        self.answer: LabelField | LabelsField | NumberField | QuantilesField = answer
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -84,6 +94,8 @@ class SequenceToVector:
     def _head(self, size: int) -> Head:
         if isinstance(self.answer, NumberField):
             return NumberHead(size, 1)
+        if isinstance(self.answer, QuantilesField):
+            return QuantilesHead(size, self.answer.levels)
         return (LabelsHead if isinstance(self.answer, LabelsField) else ClassHead)(size, len(self.answer))
 
     def objective(self, model: nn.Module, *, training: bool = True) -> HeadObjective:
@@ -100,7 +112,7 @@ class SequenceToVector:
 
     def _weights(self) -> Tensor:
         """Under which every class counts alike, or a label's presence as much as its absence."""
-        if isinstance(self.answer, NumberField):
+        if isinstance(self.answer, NumberField | QuantilesField):
             raise RecipeError(
                 "`model.balanced` must be false for a number, but is true: there are no classes to balance"
             )
@@ -135,11 +147,13 @@ class SequenceToVector:
         """Calibrate probabilities and choose thresholds, on validation examples."""
         assert isinstance(model, EncoderWithHead)
         model.eval()
-        scores, targets = [], []
-        with torch.no_grad():
-            for batch in batches:
-                scores.append(model(shown(batch, self.sources), batch.ids).scores.float().cpu())
-                targets.append(_answers(batch, self.target).cpu())
+
+        @torch.no_grad()
+        def told(batch: Batch) -> tuple[Tensor, Tensor]:
+            scores = model(shown(batch, self.sources), batch.ids).scores.float().cpu()
+            return scores, _answers(batch, self.target).cpu()
+
+        scores, targets = zip(*parallel.current().each(told, batches), strict=True)
         model.head.settle(torch.cat(scores), torch.cat(targets))
 
     def _attention(self, told: Told, rows: int, asked: bool) -> list[Tensor | None]:
@@ -149,8 +163,9 @@ class SequenceToVector:
         return [weights.unsqueeze(0).cpu() for weights in told.weights.split()]
 
     def _prediction(self, head: Head, scores: Tensor, n_best: int, attention: Tensor | None) -> Prediction:
-        if isinstance(self.answer, NumberField):
-            found = Prediction(self.answer.decode(scores[0].cpu()), 0.0, 0.0, True, (), attention)
+        if isinstance(self.answer, NumberField | QuantilesField):
+            told = scores[0] if isinstance(self.answer, NumberField) else scores
+            found = Prediction(self.answer.decode(told.cpu()), 0.0, 0.0, True, (), attention)
             return found._replace(n_best=(found,))
         assert isinstance(head, ClassHead | LabelsHead)
         best, numbers = head.log_probabilities(scores).topk(min(max(n_best, 1), len(self.answer)))

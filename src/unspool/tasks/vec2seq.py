@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unspool import acts
+from unspool import acts, parallel
 from unspool.data import Batch
 from unspool.decode import Constraint, exactly
 from unspool.fields import ActField, ChordsField
@@ -84,14 +84,16 @@ class VectorToSequence(SequenceToSequence):
             return super().predict(model, values, how, n_best=n_best, attention=attention)
         model.eval()
         device = next(model.parameters()).device
-        found: list[Prediction] = []
-        for start in range(0, len(values), ROWS):
+
+        def written(start: int) -> list[Prediction]:
             given = list(values[start : start + ROWS])
             ids = torch.arange(start, start + len(given))
             opening = Ragged.from_list([self._opening(value) for value in given], ids).to(device)
-            written = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
-            found += [self._prediction(*each) for each in zip(written, given, strict=True)]
-        return found
+            found = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
+            return [self._prediction(*each) for each in zip(found, given, strict=True)]
+
+        each = parallel.current().each(written, range(0, len(values), ROWS))
+        return [prediction for batch in each for prediction in batch]
 
     def _opening(self, value: Any) -> Tensor:
         """The tokens of a raw opening. -> (length,)"""

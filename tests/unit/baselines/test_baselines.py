@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unspool.baselines import BASELINES, lead, majority, nearest, nearest_act, nearest_within, tfidf, tfidf_labels
+from unspool.baselines import (
+    BASELINES,
+    climatology,
+    lead,
+    majority,
+    nearest,
+    nearest_act,
+    nearest_within,
+    repeat,
+    tfidf,
+    tfidf_labels,
+    typical,
+)
 from unspool.baselines.lead import chosen, first_sentence, first_words
 from unspool.errors import DataError
 from unspool.metrics import rouge_l
@@ -23,7 +35,7 @@ MANY = [f"{question} {suffix}" for question in [*QUESTIONS, *ASKED] for suffix i
 
 
 def test_the_register_names_every_baseline() -> None:
-    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_within]
+    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_within, repeat, climatology, typical]
     assert {function.__name__: function for function in known} == BASELINES
 
 

@@ -37,7 +37,7 @@ SENTENCES = {"de": ["Ein Hund.", "Zwei Katzen."], "en": ["A dog.", "Two cats."]}
 
 
 def left_in(cache: Path) -> list[Path]:
-    return [each for each in cache.rglob("*") if each.is_file()]
+    return [each for each in cache.rglob("*") if each.is_file() and each.parent.name != "users"]
 
 
 def wheel_of(name: str, version: str, files: dict[str, str]) -> bytes:

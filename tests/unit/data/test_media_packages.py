@@ -143,3 +143,19 @@ def test_parts_that_there_are_are_not_cut_again() -> None:
     assert str(error.value) == (
         "`split` must cut no part that there already is, but gives `valid` a share; set `valid: 0` in it"
     )
+
+
+def test_movements_are_windows_of_these_stocks_cut_by_date(index: Index) -> None:
+    days = [str(np.datetime64("2009-12-01") + day) for day in range(80)]
+    lines = [
+        f"{name},{day},5,6,4,{5 + 0.01 * i},9,{5 + 0.01 * i}" for name in ("AAPL", "FB") for i, day in enumerate(days)
+    ]
+    content = gzip.compress("\n".join([DAYS.splitlines()[0], *lines]).encode())
+    index(packages, "BOKEH", {"bokeh_sampledata/_data/stocks.csv.gz": content})
+    tables = load(source="movements", periods={"by": "date", "valid": "2010-01-20", "test": "2010-02-01"})
+    dates = {part: sorted(set(table.column("date"))) for part, table in tables.items()}
+    assert dates == {"train": days[44:50], "valid": days[50:62], "test": days[62:]}
+    row = tables["train"][0]
+    assert (row["ticker"], row["movement"], row["price"]) == ("AAPL", "flat", 5.43)
+    assert row["return"] == pytest.approx(100 * 0.01 / 5.43)
+    assert np.array(row["history"]).shape == (15, 11)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from unspool import data, recipes
-from unspool.baselines import BASELINES, LANGUAGE_MODELS
+from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
 from unspool.errors import RecipeError
-from unspool.metrics import LIKELIHOODS, METRICS
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
 from unspool.recipes import EncoderDecoderSpec, Every, ImportedSpec, PlainSpec, TextSpec
 
 SMALL: dict[str, Any] = {
@@ -118,9 +118,11 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
         "values": None,
         "delexicalise": None,
         "split": None,
+        "periods": None,
         "dialogues": None,
         "files": None,
         "gather": None,
+        "transpose": None,
     }
     talking = recipes.load(SMALL, ["data.dialogues={history: 2}"]).data.arguments()
     assert talking["dialogues"] == {"turns": "turns", "history": 2}
@@ -128,6 +130,23 @@ def test_data_are_described_as_loading_them_asks_for(tmp_path: Path, monkeypatch
     assert renamed.data.arguments()["columns"] == {"word": "spelling"}
     assert renamed.data.arguments()["parts"] == {"train": ("*.csv",)}
     assert recipes.load(json.loads(renamed.model_dump_json())) == renamed
+
+
+@pytest.mark.parametrize(
+    ("data", "cut"),
+    [
+        ("{source: motions, parts: {train: a.npz}, split: {by: id}}", False),
+        ("{source: [motions, digits], parts: {train: a.npz}, split: {by: id}}", False),
+        ("{source: motions, split: {by: id}}", True),  # which ends with a message, as it should
+        ("{source: cmudict, parts: {train: a.npz}, split: {by: id}}", True),
+        ("{source: [motions, cmudict], parts: {train: a.npz}, split: {by: id}}", True),
+        ("{source: 'hub:one/two', parts: {train: a.npz}, split: {by: id}}", True),
+        ("{source: motions, path: folder, parts: {train: a.npz}, split: {by: id}}", True),
+    ],
+)
+def test_a_source_that_comes_in_parts_is_not_cut_as_files_are(data: str, cut: bool) -> None:
+    found = recipes.load(SMALL, [f"data={data}"]).data.arguments()["split"]
+    assert (found is not None) == cut
 
 
 def test_the_kind_decides_which_keys_there_are() -> None:
@@ -182,7 +201,7 @@ MISTAKES = {
         "data.zzz=1",
         "`data.zzz` is no key; there are `columns`, `delexicalise`, `dialogues`, `files`, `format`, `gather`, "
         "`header`, `parts`, `path`, "
-        "`rows`, `source`, `split`, `values`",
+        "`periods`, `rows`, `skip_broken`, `source`, `split`, `transpose`, `values`",
     ),
     "unknown, top": ("modle={}", "`modle` is no key; did you mean `model`?"),
     "unknown, in a field": (
@@ -223,7 +242,8 @@ MISTAKES = {
     "a choice or null": (
         "data.format=jsnl",
         "`data.format` must be one of `csv`, `tsv`, `jsonl`, `parquet`, `lines`, `trees`, `babi`, `emoji`, "
-        "`acts`, `sphinx`, `arrays`, `strokes`, `chorales`, `files`, or null, but is 'jsnl'; did you mean `jsonl`?",
+        "`acts`, `sphinx`, `arrays`, `strokes`, `mnist`, `chorales`, `prices`, `files`, or null, but is 'jsnl'; "
+        "did you mean `jsonl`?",
     ),
     "too small": ("train.clip=-1", "`train.clip` must be a number above 0, or null, but is -1"),
     "too large": (
@@ -351,12 +371,13 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(name: str) -> None:
         ),
         (
             ["baselines=[majority, kneser_ney]"],
-            "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step; "
-            "add one",
+            "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step, "
+            "nats_per_sequence; add one",
         ),
         (
             ["metrics=[perplexity]", "baselines=[majority]"],
-            "`baselines` must be measured by one of `metrics`, but majority has no perplexity, nats_per_step; add one",
+            "`baselines` must be measured by one of `metrics`, but majority has no perplexity, nats_per_step, "
+            "nats_per_sequence; add one",
         ),
     ],
 )
@@ -443,9 +464,39 @@ def test_the_schema_names_cells_and_metrics() -> None:
     cell = schema["$defs"]["EncoderSpec"]["properties"]["cell"]
     assert "LSTM" in cell["anyOf"][0]["enum"]
     assert "GatedCell" not in cell["anyOf"][0]["enum"]
-    assert schema["properties"]["metrics"]["items"]["enum"] == sorted([*METRICS, *LIKELIHOODS])
-    assert schema["properties"]["baselines"]["items"]["enum"] == sorted([*BASELINES, *LANGUAGE_MODELS])
+    assert schema["properties"]["metrics"]["items"]["enum"] == sorted([*METRICS, *LIKELIHOODS, *RECOGNITIONS])
+    assert schema["properties"]["baselines"]["items"]["enum"] == sorted(
+        [*BASELINES, *FEATURE_BASELINES, *LANGUAGE_MODELS]
+    )
     json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "given", "message"),
+    [
+        (
+            "compose",
+            "model.emission=autoregressive",
+            "`model.emission` must be independent where `outputs.notes` is of kind chords: only rows and notes have "
+            "several labels a step",
+        ),
+        (
+            "sketch",
+            "model.emission=autoregressive",
+            "`model.emission` must be independent where `outputs.strokes` is of kind strokes: only rows and notes have "
+            "several labels a step",
+        ),
+        (
+            "draw",
+            "train.metric=recognised",
+            "`train.metric` must not be recognised, which `evaluate` alone measures; use `loss`",
+        ),
+    ],
+)
+def test_what_drawings_can_not_have_is_told(recipe: str, given: str, message: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.load(recipe, [given])
+    assert str(error.value) == f"override `{given}`: {message}"
 
 
 def test_a_decoder_may_read_nothing() -> None:
