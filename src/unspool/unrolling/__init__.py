@@ -97,9 +97,7 @@ def unroll(
     return Unrolled(*unroll_pieces(whole, cell, inputs, state, each))
 
 
-def plan(
-    cell: Cell, inputs: Ragged, state: State = None, *, each: Each | None = None, memory: Memory
-) -> Plan:
+def plan(cell: Cell, inputs: Ragged, state: State = None, *, each: Each | None = None, memory: Memory) -> Plan:
     """How `unroll` would keep to a budget: into how many segments it cuts time, and how many states it keeps.
 
     Args:
@@ -136,8 +134,8 @@ def pieces_of(
 
     Example:
         >>> batch = Ragged(torch.randn(5, 3), lengths=[2, 3])
-        >>> [(stretch, outputs) for stretch, (outputs, _) in pieces_of(GRU(3, 4), batch, steps=2)]
-        [(slice(0, 2, None), Ragged(values=(4, 4), lengths=[2, 2])), (slice(2, 3, None), Ragged(values=(1, 4), lengths=[0, 1]))]
+        >>> [outputs for _, (outputs, _) in pieces_of(GRU(3, 4), batch, steps=2)]
+        [Ragged(values=(4, 4), lengths=[2, 2]), Ragged(values=(1, 4), lengths=[0, 1])]
 
     Reference:
         Williams & Peng (1990), with as many steps between two updates as gradients flow back.

@@ -113,9 +113,7 @@ class Checkpointed(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor | None) -> Any:
         if torch.is_grad_enabled():
-            raise EngineError(
-                "`memory` gives no gradients of gradients (`create_graph=True`); unroll without it"
-            )
+            raise EngineError("`memory` gives no gradients of gradients (`create_graph=True`); unroll without it")
         journey: Journey = ctx.journey
         assert len(ctx.saved_tensors) > 0
         results = len(journey.differentiable)

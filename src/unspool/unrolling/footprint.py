@@ -60,8 +60,8 @@ def footprint(cell: nn.Module, key: Hashable, trials: Callable[[], tuple[Trial, 
     if key not in found:
         short, long = trials()
         steps, times = long.steps - short.steps, long.times - short.times
-        per_step = [max(getattr(long, what) - getattr(short, what), 0) / steps for what in ("tape", "peak")]
-        found[key] = Footprint(*per_step, OPERATION * (long.operations - short.operations) / times)
+        tape, peak = (max(getattr(long, what) - getattr(short, what), 0) / steps for what in ("tape", "peak"))
+        found[key] = Footprint(tape, peak, OPERATION * (long.operations - short.operations) / times)
     return found[key]
 
 
@@ -85,7 +85,7 @@ class _Counting(TorchDispatchMode):
     """Within, adds up the memory of all tensors that are made, and takes off that of those that go."""
 
     def __init__(self, known: list[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = self.operations = 0
         self._alive = {tensor.untyped_storage()._cdata for tensor in known}
 

@@ -69,7 +69,7 @@ class Journey:
     def __init__(self, whole: Whole, cell: Cell, inputs: Ragged, each: Each | None, plan: Plan) -> None:
         self.whole, self.cell, self.each = whole, cell, each
         self.inputs, self.needs_x = inputs.map(Tensor.detach), inputs.values.requires_grad
-        self.outside = [parameter for parameter in cell.parameters() if parameter.requires_grad]
+        self.outside: list[Tensor] = [parameter for parameter in cell.parameters() if parameter.requires_grad]
         self.differentiable: list[int] = []
         bounds = cuts(inputs.layout, plan.segments)
         self.stretches = [slice(start, stop) for start, stop in pairwise(bounds)]
@@ -311,5 +311,5 @@ def _autocast(device: torch.device) -> Callable[..., Any]:
     kind = device.type
     if not torch.amp.is_autocast_available(kind):
         return lambda cache_enabled: nullcontext()
-    now = {"dtype": torch.get_autocast_dtype(kind), "enabled": torch.is_autocast_enabled(kind)}
-    return partial(torch.autocast, kind, **now)
+    dtype, enabled = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
+    return partial(torch.autocast, kind, dtype=dtype, enabled=enabled)

@@ -51,7 +51,8 @@ def cheapest(layout: Layout, budget: int, taken: Footprint, state: int) -> Plan:
     Raises:
         BatchError: there is no plan so small.
     """
-    plans = [plan for segments in _numbers(layout.max_length) if (plan := _fitting(layout, segments, budget, taken, state))]
+    tried = (_fitting(layout, segments, budget, taken, state) for segments in _numbers(layout.max_length))
+    plans = [plan for plan in tried if plan is not None]
     if not plans:
         least = math.ceil(_needed(layout, layout.max_length, taken)) + 1
         raise BatchError(

@@ -22,9 +22,10 @@ SHAPES = {
     "😁": (40, "red"),
     "🏃": (20, "blue"),
     "🏃\u200d♂\ufe0f": (20, "green"),
+    "🇩🇪": (30, "red"),
     "👨\u200d👧": (90, "red"),
 }
-NAMES = {**{each: each for each in SHAPES}, "🦄": "🦄", "👍🏽": "👍🏽"}
+NAMES = {**{each: each for each in SHAPES}, "🦄": "🦄", "👍🏽": "👍🏽", "🇩🇪": "🇩🇪"}
 
 
 class Font:
@@ -73,7 +74,7 @@ def test_what_is_drawn_in_one_piece_has_a_row_with_its_english_name() -> None:
         "😁",
         "🏃",
         "🏃\u200d♂\ufe0f",
-    }  # no colours, no pair, nothing unknown
+    }  # no colours, flags or pairs, nothing unknown
     for row in rows:
         assert row["caption"] == f"en {row['emoji']}"
         picture = resolve(row["image"])

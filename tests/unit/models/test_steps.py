@@ -107,7 +107,7 @@ def test_augmentation_is_of_the_kind_that_the_steps_are() -> None:
 
 def test_a_picture_has_no_time_to_be_seen_against() -> None:
     for front in (Front((4,), standardised=True), Front((4,), deltas=1)):
-        with pytest.raises(ModelError, match=r"^`front.standardised` and `front.deltas` must be off where a picture is"):
+        with pytest.raises(ModelError, match=r"^`front.standardised` and `front.deltas` must be off where"):
             RegionEncoder(StepFront((3, 8, 6), front, pool="grid"))
 
 
