@@ -149,5 +149,5 @@ def test_too_little_memory_says_how_much_it_takes() -> None:
 
 
 def test_a_rectangle_takes_no_budget() -> None:
-    with pytest.raises(BatchError, match="^`memory` must be left out for a `Padded`"):
+    with pytest.raises(BatchError, match=r"^`memory` must be left out for a `Padded`"):
         unspool.unroll(made("LSTM"), batch().to_padded(), memory="sqrt")

@@ -12,8 +12,8 @@ runs of segments for n segments and m states, the first among them: y segments a
 what follows is reversed with one slot less, then what came before.
 
 Reference: Gruslys, Munos, Danihelka, Lanctot & Graves (2016), section 3.1, equations 2 to 4. Only hidden states are
-kept within, with tapes for as many of the last segments as there is room for (their section 3.3 keeps both throughout; a
-tape in a slot's place within costs more than it saves once a segment has many steps). The closed form of C is that of
+kept within, with tapes for as many of the last segments as there is room for (their section 3.3 keeps both throughout;
+a tape in a slot's place within costs more than it saves once a segment has many steps). The closed form of C is that of
 Griewank & Walther (2000), theorem 1.
 """
 
