@@ -81,7 +81,7 @@ def test_scores_are_kept_until_metrics_or_data_are_others(told: Run, monkeypatch
     kept = told.folder.path / "predictions" / "valid.baselines.json"
     assert sorted(json.loads(kept.read_text())["scores"]) == ["kneser_ney", "nearest"]
     refuse: dict[str, Any] = dict.fromkeys(baselines.BASELINES)
-    monkeypatch.setattr("unspool.runs.run.BASELINES", refuse)
+    monkeypatch.setattr("unspool.runs.comparing.BASELINES", refuse)
     monkeypatch.setattr("unspool.runs.run.nats_of_baseline", None)
     assert told.baselines("valid") == first
     assert list(told.baselines("valid", ["baselines=[nearest]"])) == ["nearest"]
