@@ -18,9 +18,11 @@ from unspool import randomness as randomness
 from unspool import recipes as recipes
 from unspool import state as state
 from unspool import training as training
+from unspool import unrolling as unrolling
 from unspool.cells import Cell as Cell
 from unspool.cells import GatedCell as GatedCell
 from unspool.layers import Bidirectional as Bidirectional
+from unspool.layers import Checkpointed as Checkpointed
 from unspool.layers import Dropout as Dropout
 from unspool.layers import Layers as Layers
 from unspool.layers import Residual as Residual

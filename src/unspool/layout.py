@@ -110,6 +110,8 @@ class Layout:
     def between(self, start: int, stop: int) -> tuple["Layout", Tensor]:
         """The layout of time `start` (included) to `stop` (excluded), and (its total,) where each of its steps lies."""
         piece = Layout((self.lengths.clamp(max=stop) - start).clamp(min=0))
+        if self.batch_size == 1:  # as of a long sequence that is read piece by piece
+            return piece, torch.arange(start, start + piece.total)
         return piece, (self.offsets[:-1] + start)[piece.rows] + piece.steps
 
     def on(self, device: torch.device, table: str) -> Tensor:

@@ -10,6 +10,7 @@ from torch import nn
 
 from unspool import (
     Bidirectional,
+    Checkpointed,
     Dropout,
     Layers,
     Padded,
@@ -54,6 +55,7 @@ COMBINATORS: dict[str, Callable[[Callable[[], GatedCell]], Cell]] = {
     "Residual": lambda make: Residual(make()),
     "Dropout": lambda make: Stack(Dropout(0.4), make(), Dropout(0.3, elementwise=True)),
     "Zoneout": lambda make: Zoneout(make(), 0.3),
+    "Checkpointed": lambda make: Checkpointed(Stack(Dropout(0.3, elementwise=True), make()), "sqrt"),
 }
 
 
@@ -138,7 +140,7 @@ def recurrences(cell: Cell) -> list[Cell]:
     """The cells inside that an engine runs."""
     if isinstance(cell, Stack):
         return [inner for part in cell.cells for inner in recurrences(part)]
-    if isinstance(cell, Residual):
+    if isinstance(cell, Residual | Checkpointed):
         return recurrences(cell.cell)
     return [] if isinstance(cell, Dropout) else [cell]
 

@@ -14,7 +14,11 @@ from unspool.engine.native.compiler import compiler
 
 ABSTRACT = {Cell, GatedCell, LinearCell}
 PARTS = {RecurrentMap}  # modules that a cell is made of
-ELSEWHERE = ("unspool.layers.attention", "unspool.models.")  # tests/unit/layers, tests/unit/models and tests/parity
+ELSEWHERE = (
+    "unspool.layers.attention",
+    "unspool.models.",
+    "unspool.fields.",
+)  # tests/unit/layers, tests/unit/models and tests/parity
 
 
 def public_modules() -> set[type[nn.Module]]:

@@ -56,7 +56,7 @@ def gradients(cell: Cell, inputs: Ragged, memory: int | str | None, *, last: boo
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["every step", "last state"])
-@pytest.mark.parametrize("memory", ["sqrt", "90KB", "200KB"])
+@pytest.mark.parametrize("memory", ["sqrt", "150KB", "400KB"])
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_are_those_of_the_plain_way(name: str, memory: str, last: bool) -> None:
     cell = made(name)

@@ -2,6 +2,7 @@
 
 from unspool.layers.augmentation import Jitter as Jitter
 from unspool.layers.augmentation import Masking as Masking
+from unspool.layers.checkpointed import Checkpointed as Checkpointed
 from unspool.layers.contrast import Deltas as Deltas
 from unspool.layers.contrast import Standardised as Standardised
 from unspool.layers.convolution import StepConvolution as StepConvolution

@@ -17,12 +17,13 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_unflat
 from unspool.cells.base import Cell
 from unspool.layout import Layout
 from unspool.ragged import Ragged
-from unspool.state import State
+from unspool.state import State, detach
 from unspool.unrolling import budget
 from unspool.unrolling.outside import Outside
 from unspool.unrolling.pieces import Each, Whole, gathered
 from unspool.unrolling.planning import cuts
 from unspool.unrolling.schedule import Plan
+from unspool.unrolling.slots import Slots
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Journey:
         self.stretches = [slice(start, stop) for start, stop in pairwise(bounds)]
         self.plan = plan.cut_to(len(self.stretches))
         self.joined: dict[int, Layout] = {}
-        self._kept: dict[int, State] = {}  # by the segment that each begins
+        self._first: State = None
+        self._kept = Slots(self.plan.states - 1)  # by the segment that each begins
         self._tapes: dict[int, Tape] = {}
         # The engine that is forced, say, must be the same when a segment is run again.
         self._context = contextvars.copy_context()
@@ -84,17 +86,16 @@ class Journey:
     def forward(self, state: State) -> tuple[Any, State]:
         """Run all segments; keep states and tapes as planned. Results and final state have no history."""
         stops, results = set(self.plan.on_the_way()), []
-        self._kept[0] = state = compact(state)
+        self._first = state = detach(state)
         last = self.plan.segments - 1
         for number, stretch in enumerate(self.stretches):
             if number in stops:
-                self._kept[number] = state
+                self._kept.keep(number, state)
             if number + self.plan.tapes > last:
                 tape = self._tapes[number] = self._watched(stretch, state, is_last=number == last)
-                result, state = _without_history(tape.results, tape.shape), compact(tape.final)
+                result, state = _without_history(tape.results, tape.shape), detach(tape.final)
             else:
                 outputs, state = self._run(stretch, state)
-                state = compact(state)
                 result = outputs if self.each is None else self._reduced(outputs, stretch)
             results.append(result)
         together = Ragged.join(results) if self.each is None else gathered(results)
@@ -174,20 +175,26 @@ class Journey:
             tape = self._tapes.pop(number, None)
             if tape is None:
                 tape = self.taped(self.stretches[number], self._state(number))
-            if number:
-                self._kept.pop(number, None)
-            places = self.inputs.layout.between(self.stretches[number].start, self.stretches[number].stop)[1]
-            found.add(tape, shares.of(tape), places)
+            self._kept.drop(number)
+            found.add(tape, shares.of(tape), self._places(number))
         return found
+
+    def _places(self, number: int) -> Tensor | None:
+        """Where the steps of a segment lie in the inputs, if they have a gradient."""
+        stretch = self.stretches[number]
+        return self.inputs.layout.between(stretch.start, stretch.stop)[1] if self.needs_x else None
 
     def _state(self, number: int) -> State:
         """The state at the beginning of a segment, run to from the last one that is kept."""
-        first = max(self._kept)
-        state, stops = self._kept[first], set(self.plan.on_the_way_back(first, number, len(self._kept)))
+        first, state = 0, self._first
+        if len(self._kept):
+            first = self._kept.nearest()
+            state = self._kept.read(first)
+        stops = set(self.plan.on_the_way_back(first, number, 1 + len(self._kept)))
         for way in range(first, number):
             if way in stops:
-                self._kept[way] = state
-            state = compact(self._run(self.stretches[way], state)[1])
+                self._kept.keep(way, state)
+            state = self._run(self.stretches[way], state)[1]
         return state
 
 
@@ -232,12 +239,12 @@ class Gradients:
         self.x, self.state, self._targets = x, state, targets
         self.outside: list[Tensor | None] = [None] * len(targets)
 
-    def add(self, tape: Tape, ends: list[tuple[Tensor, Tensor]], places: Tensor) -> None:
+    def add(self, tape: Tape, ends: list[tuple[Tensor, Tensor]], places: Tensor | None) -> None:
         """Go back through a segment.
 
         Args:
             ends: its results, each with its gradient.
-            places: where its steps lie in the inputs.
+            places: where its steps lie in the inputs; None where these have no gradient.
         """
         final = zip(floating(tape.final), self.state, strict=True)
         ends = [*ends, *((end, gradient) for end, gradient in final if gradient is not None and end.requires_grad)]
@@ -252,7 +259,7 @@ class Gradients:
             sofar = self.outside[number]
             if more is not None:
                 self.outside[number] = more.clone() if sofar is None else sofar.add_(more)
-        if self.x is not None and found[-1] is not None:
+        if self.x is not None and places is not None and found[-1] is not None:
             self.x.index_copy_(0, places.to(self.x.device), found[-1])
 
 
@@ -277,19 +284,6 @@ def is_floating(leaf: Any) -> bool:
 def floating(state: State) -> list[Tensor]:
     """The tensors of a state that can have a gradient."""
     return [leaf for leaf in tree_leaves(state) if is_floating(leaf)]
-
-
-def compact(state: State) -> State:
-    """A state without history, that holds no more memory than its own."""
-
-    def own(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        leaf = leaf.detach()
-        return leaf.clone() if leaf.untyped_storage().nbytes() > leaf.nbytes else leaf
-
-    leaves, shape = tree_flatten(state)
-    return tree_unflatten([own(leaf) for leaf in leaves], shape)
 
 
 def _tensors(results: list[Any]) -> list[Tensor]:

@@ -160,14 +160,14 @@ MISTAKES: dict[str, Mistake] = {
         {},
         "`{file}` must end in .csv, .tsv, .tab, .jsonl, .ndjson, .parquet, .txt (or one of these and .gz) to tell its "
         "format; otherwise say `format`, one of csv, tsv, jsonl, parquet, lines, trees, babi, "
-        "emoji, acts, sphinx, arrays, strokes, chorales, files",
+        "emoji, acts, sphinx, arrays, strokes, mnist, chorales, prices, files",
     ),
     "an unknown format": (
         "words.csv",
         "a,b\n",
         {"format": "json"},
         "`json` is no format; there are csv, tsv, jsonl, parquet, lines, trees, babi, "
-        "emoji, acts, sphinx, arrays, strokes and 2 more (nearest: `jsonl`)",
+        "emoji, acts, sphinx, arrays, strokes and 4 more (nearest: `jsonl`)",
     ),
     "an empty file": ("empty.csv", "", {}, "`{file}` must hold at least one row, but is empty"),
     "an empty compressed file": ("empty.jsonl.gz", "", {}, "`{file}` must hold at least one row, but is empty"),

@@ -159,7 +159,11 @@ def test_a_class_of_the_validation_part_that_training_never_saw_is_named_with_it
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (["outputs.class={kind: text}"], RecipeError, "`outputs.class` must be of kind `label`, `labels` or `number`"),
+        (
+            ["outputs.class={kind: text}"],
+            RecipeError,
+            "`outputs.class` must be of kind `label`, `labels`, `number` or `quant",
+        ),
         (["model.pooling=mode"], RecipeError, "must be last, mean, max, attention"),
         (["model.pooling=[]"], RecipeError, "pooling"),
         (["train.scheduled_sampling=0.5"], RecipeError, "`train.scheduled_sampling` must be 0"),

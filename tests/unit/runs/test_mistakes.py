@@ -160,13 +160,23 @@ def halved(path: Path) -> None:
 def test_a_corrupt_checkpoint(
     broken: Callable[[Path], None], what: str, run: Run, unspool_: Callable[..., Any]
 ) -> None:
-    last, best = (run.folder.checkpoints / f"{name}.safetensors" for name in ("last", "best"))
+    last, best, previous = (run.folder.checkpoints / f"{name}.safetensors" for name in ("last", "best", "previous"))
+    previous.unlink()
     broken(last)
     before = everything(run.folder.path)
     message = unspool_("train", run.folder.path, "--resume").message
     assert message.startswith(f"`{last}` {what}")
     assert message.endswith(f"; `{best}` (step 3) is whole: resume from it")
     assert everything(run.folder.path) == before
+
+
+@pytest.mark.parametrize("broken", [halved, flipped])
+def test_a_run_goes_on_from_the_checkpoint_before_a_corrupt_one(
+    broken: Callable[[Path], None], run: Run, unspool_: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken(run.folder.checkpoints / "last.safetensors")
+    assert unspool_("train", run.folder.path, "--resume").code == 0
+    assert f"going on from `{run.folder.checkpoints / 'previous.safetensors'}`, step" in caplog.text
 
 
 @pytest.mark.parametrize("broken", [halved, flipped])

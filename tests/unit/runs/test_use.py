@@ -38,6 +38,7 @@ def test_the_folder_holds_what_was_promised(trained: Run, words: Path) -> None:
         "README.md",
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "fields.json",
         "metrics.jsonl",
         "model.safetensors",

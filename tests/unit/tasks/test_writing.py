@@ -67,7 +67,7 @@ def test_the_loss_counts_steps_and_micro_batches_sum_to_the_whole() -> None:
     torch.testing.assert_close(totals, model.loss(batch, told))
     torch.testing.assert_close(sum(objective.totals(part)["tokens"] for part in batch.split(2)), totals)
     empty = Batch({"told": Ragged(torch.zeros(0, 5), [0], ids=[1])}, torch.tensor([1]))
-    assert objective.weights(empty) == {"tokens": 1.0}
+    assert objective.weights(empty) == {"tokens": 0.0}
 
 
 def test_pictures_are_read_as_in_training() -> None:
