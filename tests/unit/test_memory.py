@@ -82,7 +82,7 @@ class Counted(cells.GRU):
         return super().update(*args)
 
 
-@pytest.mark.parametrize("memory", ["sqrt", "18KB", "40KB"])
+@pytest.mark.parametrize("memory", ["sqrt", "24KB", "48KB"])
 def test_as_many_steps_run_as_the_plan_says(memory: str) -> None:
     cell, inputs = Counted(3, 4).double(), batch([200])
     with unspool.engine.using("reference"):
