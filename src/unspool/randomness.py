@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from unspool.errors import RandomnessError
-from unspool.state import exportable
+from unspool.state import State, exportable
 
 _GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as a signed number: steps of a Weyl sequence
 _MIX = (-4658895280553007687, -7723592293110705685)  # the multipliers of SplitMix64 (Steele et al., 2014)
@@ -108,6 +108,23 @@ class Drawing:
         text = f"{source.seed}/{source.step}/{self.layer}".encode()
         word = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little", signed=True)
         return Draws(_mix(ids * _GOLDEN + word).to(device), position)
+
+
+def redrawn(state: State, fresh: State) -> State:
+    """A state that goes on, but with the draws of another: a mask of this step of training, not of the one before.
+
+    Args:
+        state: to go on from.
+        fresh: of the same structure, as `initial_state_for` gives it.
+    """
+    if isinstance(fresh, Draws):
+        return fresh
+    if isinstance(fresh, dict):
+        return {key: redrawn(state[key], part) for key, part in fresh.items()}
+    if not isinstance(fresh, (tuple, list)):
+        return state
+    parts = [redrawn(*pair) for pair in zip(state, fresh, strict=True)]
+    return type(fresh)(*parts) if hasattr(fresh, "_fields") else type(fresh)(parts)
 
 
 def keep(draws: Draws, width: int, rate: float) -> Tensor:

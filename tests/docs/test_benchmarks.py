@@ -1,6 +1,8 @@
 """The benchmarks run: each on something small, so that a figure in the README can be measured again."""
 
+import argparse
 import copy
+import dataclasses
 import sys
 import wave
 from collections.abc import Iterator
@@ -205,3 +207,40 @@ def test_prices_are_walked_along_for_each_seed(tmp_path: Path, monkeypatch: pyte
     pages = text.split("\n\n")
     assert [page.split(":")[0] for page in pages] == ["seed 0", "seed 1"]
     assert all("model better than majority by " in page for page in pages)
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux's /proc")
+def test_memory_is_measured_against_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = script("memory")
+    monkeypatch.setattr(memory, "peak", lambda how, problem, truncate: 1.0)
+    options = argparse.Namespace(cell="GRU", hidden=4, budget="30KB", truncate=16, plain=64, rounds=1, seed=0)
+    rows = memory.measure([64, 100], options)
+    assert [(row.length, row.how) for row in rows] == [
+        (64, "plain"), (64, "sqrt"), (64, "30KB"), (64, "truncated"),
+        (100, "sqrt"), (100, "30KB"), (100, "truncated"),
+    ]  # fmt: skip
+    assert all(row.error < 1e-5 for row in rows[1:3])
+    assert rows[3].error > 1e-5
+    assert (rows[1].segments, rows[1].runs) == (8, 15 / 8)
+    assert "over plain" in memory.report(rows)
+    problem = memory.Problem("GRU", 4, 300, 0)
+    assert memory.added("sqrt", dataclasses.asdict(problem), 16) >= 0
+
+
+@pytest.mark.usefixtures("_path")
+def test_the_schedule_of_checkpoints_is_measured_against_its_programme(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = script("memory_schedule")
+    monkeypatch.setattr(schedule, "in_a_fresh_process", lambda script, request: 0.1 + request[0]["steps"] / 100)
+    rows = schedule.measure(schedule.Problem(40, 2, 4), [0.02], 1)
+    assert rows[0].counted == rows[0].expected > rows[0].segments > 1
+    assert rows[0].predicted > 0
+    assert "programme" in schedule.report(rows)
+
+
+@pytest.mark.usefixtures("_path")
+def test_ranks_are_measured_and_killed() -> None:
+    found = script("parallel").paces({"steps": 1, "rounds": 1, "tokens": 300})
+    assert {name: len(paces) for name, paces in found.items()} == {"equal cost": 1, "equal number": 1}
+    changed = script("killing").recipes.load("pronounce", script("killing").SMALL)
+    assert (changed.train.log_examples, changed.train.precision) == (True, "float32")

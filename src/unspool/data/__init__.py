@@ -24,6 +24,7 @@ from unspool.data.parts import Split as Split
 from unspool.data.periods import Periods as Periods
 from unspool.data.shares import shares as shares
 from unspool.data.sources import read as read
+from unspool.data.streams import Streams as Streams
 from unspool.data.tables import Column as Column
 from unspool.data.tables import Table as Table
 from unspool.data.vectors import WordVectors as WordVectors

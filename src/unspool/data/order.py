@@ -96,7 +96,7 @@ class Order:
         Raises:
             DataError: a cursor that this order has no place for.
         """
-        epoch, done = _as_cursor(cursor)
+        epoch, done = as_cursor(cursor)
         while True:
             permutation = self._permutation(epoch)
             number = 0
@@ -112,7 +112,7 @@ class Order:
                             yield Cursor(epoch + 1) if is_last else Cursor(epoch, place), batch
                 number += len(ends)
             if done and done >= number:
-                raise _misplaced(cursor)
+                raise misplaced(cursor)
             epoch, done = epoch + 1, 0
 
     def epoch(self, epoch: int) -> Iterator[Rows]:
@@ -268,13 +268,13 @@ def _check_budget(tokens: int | None, examples: int | None) -> None:
             raise DataError(f"`{name}` must be at least 1, but is {budget}")
 
 
-def _as_cursor(cursor: Cursor | Sequence[int]) -> Cursor:
+def as_cursor(cursor: Cursor | Sequence[int]) -> Cursor:
     if len(cursor) != 2 or not all(type(part) is int and part >= 0 for part in cursor):
-        raise _misplaced(cursor)
+        raise misplaced(cursor)
     return Cursor(*cursor)
 
 
-def _misplaced(cursor: Sequence[int]) -> DataError:
+def misplaced(cursor: Sequence[int]) -> DataError:
     return DataError(
         f"`cursor` must be a place in this order, but is {tuple(cursor)}; "
         "a cursor fits the data, budget, seed and pool that it was saved with"

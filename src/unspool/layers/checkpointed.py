@@ -14,13 +14,12 @@ from unspool.unrolling.budget import Memory, as_bytes
 
 
 class Checkpointed(Cell):
-    """A cell whose steps are run again for their gradient where they would not fit into memory. Its state is the
-    cell's.
+    """A cell whose steps are run again for their gradient where they would not fit into memory.
 
         unroll(Checkpointed(cell, "16MB"), inputs)      stands for      unroll(cell, inputs, memory="16MB")
 
-    Results are those of the cell, and gradients too. Around a `Stack` all layers share the budget and their outputs
-    between layers are not kept either; each layer in one of its own has a budget of its own.
+    Its state is the cell's, and so are results and gradients. Around a `Stack` all layers share the budget, and their
+    outputs between layers are not kept either; each layer in one of its own has a budget of its own.
 
     Args:
         cell: any.

@@ -14,7 +14,34 @@ from unspool.ragged import Ragged
 _FLAT = 1e-5  # added to variances, as of torch's own normalisation
 
 
-class StepNorm(nn.Module):
+class _Norm(nn.Module):
+    """What both normalisations by groups of channels have: a gain and a bias a channel.
+
+    Args:
+        channels: of an input step.
+        groups: how many groups the channels form, a divisor of theirs.
+
+    Raises:
+        CellError: channels that don't form as many groups.
+    """
+
+    def __init__(self, channels: int, groups: int = 8) -> None:
+        super().__init__()
+        if groups < 1 or channels % groups:
+            raise CellError(f"`groups` must divide the {channels} channels, but is {groups}")
+        self.channels, self.groups = channels, groups
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def _check(self, inputs: Ragged | Padded) -> None:
+        features = tuple(inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :])
+        if features[:1] != (self.channels,):
+            raise BatchError(f"`inputs` must have steps of {self.channels} channels for `{self}`, but has {features}")
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, groups={self.groups}"
+
+
+class StepNorm(_Norm):
     """Group normalisation of each step by itself: neither neighbours nor other steps leave a trace.
 
     Mean and variance are those of a group of channels over the whole picture. With one group, a step that is a vector
@@ -37,23 +64,14 @@ class StepNorm(nn.Module):
 
     causal = True
 
-    def __init__(self, channels: int, groups: int = 8) -> None:
-        super().__init__()
-        _check_groups(channels, groups)
-        self.channels, self.groups = channels, groups
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
     def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
         """(…, channels, *space) -> the same"""
-        _check(self, inputs)
+        self._check(inputs)
         # Not `F.group_norm`, which refuses a batch of one step whose groups are single numbers, but not one of two.
         return step_by_step(lambda steps: torch.group_norm(steps, self.groups, self.weight, self.bias), inputs)
 
-    def extra_repr(self) -> str:
-        return f"{self.channels}, groups={self.groups}"
 
-
-class SequenceNorm(nn.Module):
+class SequenceNorm(_Norm):
     """Group normalisation of each sequence by itself: neighbours leave no trace, but its own steps do.
 
     Mean and variance are those of a group of channels over the whole picture and all steps, so that a step in which
@@ -76,15 +94,9 @@ class SequenceNorm(nn.Module):
 
     causal = False
 
-    def __init__(self, channels: int, groups: int = 8) -> None:
-        super().__init__()
-        _check_groups(channels, groups)
-        self.channels, self.groups = channels, groups
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
     def forward(self, inputs: Ragged | Padded) -> Ragged | Padded:
         """(…, channels, *space) -> the same"""
-        _check(self, inputs)
+        self._check(inputs)
         if isinstance(inputs, Padded):
             return self(Ragged.from_padded(inputs)).to_padded(max_length=inputs.max_length)  # type: ignore[no-any-return]
         rows = inputs.layout.on(inputs.device, "rows")
@@ -97,23 +109,9 @@ class SequenceNorm(nn.Module):
             scaled.reshape(inputs.values.shape) * self.weight.reshape(like) + self.bias.reshape(like)
         )
 
-    def extra_repr(self) -> str:
-        return f"{self.channels}, groups={self.groups}"
-
 
 def _mean(values: Tensor) -> Tensor:
     return values.mean(-1, keepdim=True)
-
-
-def _check_groups(channels: int, groups: int) -> None:
-    if groups < 1 or channels % groups:
-        raise CellError(f"`groups` must divide the {channels} channels, but is {groups}")
-
-
-def _check(layer: StepNorm | SequenceNorm, inputs: Ragged | Padded) -> None:
-    features = tuple(inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :])
-    if features[:1] != (layer.channels,):
-        raise BatchError(f"`inputs` must have steps of {layer.channels} channels for `{layer}`, but has {features}")
 
 
 def step_by_step(function: Callable[[Tensor], Tensor], inputs: Ragged | Padded) -> Ragged | Padded:

@@ -1,7 +1,7 @@
 """What training minimises: sums and their weights, never means."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -24,3 +24,12 @@ class Objective(Protocol):
     def totals(self, batch: Any) -> dict[str, Tensor]:
         """Each term summed over the batch: scalars, differentiable."""
         ...
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An objective that carries something from step to step, such as states of streams: every checkpoint holds it."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, saved: dict[str, Any], /) -> None: ...

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from unspool.recipes.section import Section
-from unspool.recipes.values import Every, NotNegative, Positive, Rate, Saving, Size, Validating
+from unspool.recipes.values import Every, MemorySize, NotNegative, Positive, Rate, Saving, Size, Validating
 
 
 class AveragingSpec(Section):
@@ -39,6 +39,8 @@ class TrainSpec(Section):
     in a network without padding, and a text's kind may go with its length."""
     accumulate: Size = 1
     """Micro-batches a batch is computed in, one after the other: less memory, the same result."""
+    memory: MemorySize | None = None
+    """What recurrences may take for their gradients, such as `200MB`: steps that do not fit run again; null: any."""
     learning_rate: Positive = 1e-3
     """Step size of AdamW, at its highest."""
     warmup: Annotated[int, Field(ge=0)] = 0

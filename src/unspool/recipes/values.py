@@ -12,9 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 
 from unspool import cells
 from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
+from unspool.errors import BatchError
 from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
 from unspool.nearest import did_you_mean
 from unspool.recipes.importing import IMPORT_PATH, imported, is_import_path
+from unspool.unrolling.budget import as_bytes
 
 Size = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -60,6 +62,22 @@ Saving = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": SAVING}),
 ]
+
+
+def _memory(value: Any) -> Any:
+    try:
+        as_bytes(value)
+    except BatchError as error:
+        raise ValueError(f'must be bytes, a size such as "200MB", or "sqrt", but is {value!r}') from error
+    return value
+
+
+MemorySize = Annotated[
+    int | str,
+    PlainValidator(_memory),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
+]
+"""Bytes, or a number with its unit; `sqrt`, √T stretches of √T steps."""
 
 
 def _as_names(value: Any) -> Any:

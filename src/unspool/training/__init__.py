@@ -1,6 +1,7 @@
 """Training: one loop over any objective, and what it needs."""
 
 from unspool.training.averaging import Averages, LastMean, MovingAverage
+from unspool.training.carried import Carried
 from unspool.training.checkpoint import BEST, LAST
 from unspool.training.fine_tuning import Initialised, initialise, load_weights
 from unspool.training.limits import Limits, Validation
@@ -21,6 +22,7 @@ __all__ = [
     "BEST",
     "LAST",
     "Averages",
+    "Carried",
     "ExamplesFile",
     "Initialised",
     "LastMean",

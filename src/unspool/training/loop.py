@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from unspool import parallel, randomness
 from unspool.errors import RunError, TrainingError
-from unspool.models.objective import Objective
+from unspool.models.objective import Objective, Stateful
 from unspool.parallel import Group
 from unspool.training import checkpoint, generators
 from unspool.training.averaging import Averages
@@ -27,6 +27,8 @@ from unspool.training.optimisation import Schedule
 from unspool.training.outcome import Outcome
 from unspool.training.progress import Observer, Record, observed
 from unspool.training.summing import SummedGradients, weights_of
+from unspool.unrolling import within
+from unspool.unrolling.budget import Memory, shared
 
 
 @dataclass(eq=False)
@@ -46,6 +48,8 @@ class Trainer:
         seed: with the number of the step, where all random masks come from.
         accumulate: micro-batches that a batch is cut into, for memory.
         clip: the largest norm of the gradient; None: any.
+        memory: what all recurrences of the model may take for their gradients, such as "200MB": as of
+            `unspool.unroll`. An equal share for each; None: what they need.
         bfloat16: run the model under autocast; weights and optimiser keep their dtype.
         averages: `MovingAverage` or `LastMean`; by default none.
         validation: how and when to validate; None: never.
@@ -68,6 +72,7 @@ class Trainer:
     seed: int = 0
     accumulate: int = 1
     clip: float | None = 1.0
+    memory: Memory | None = None
     bfloat16: bool = False
     averages: Averages = field(default_factory=Averages)
     validation: Validation | None = None
@@ -82,6 +87,7 @@ class Trainer:
             raise TrainingError(f"`accumulate` must be at least 1 micro-batch, but is {self.accumulate}")
         if self.clip is not None and not self.clip > 0:
             raise TrainingError(f"`clip` must be above 0, or None to clip nothing, but is {self.clip}")
+        self._share = shared(self.memory, self.model)
         self._summed = SummedGradients(self.model, self._loss, self.group) if self.group.size > 1 else None
         self.step, self.seconds = 0, 0.0
         self.cursor: Cursor = (0, 0)
@@ -108,7 +114,7 @@ class Trainer:
             self.model.train()
             while reason is None:
                 cursor, batch = next_of(batches)
-                with randomness.using(seed=self.seed, step=self.step):
+                with randomness.using(seed=self.seed, step=self.step), within(self._share):
                     record = self.advance(batch)
                 before, self.cursor, self.step = self.cursor, cursor, self.step + 1
                 wished = self._agreed(time.monotonic() - zero, interruption)
@@ -268,6 +274,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "best": asdict(self.best),
             "metrics": self.metrics,
+            "objective": self.objective.state_dict() if isinstance(self.objective, Stateful) else None,
             "random": random,
             "random of other ranks": others,
         }
@@ -292,6 +299,8 @@ class Trainer:
         self.schedule.load_state_dict(saved["schedule"])
         self.step, self.cursor, self.seconds = saved["step"], saved["cursor"], saved["seconds"]
         self.best, self.metrics, self._saved = Best(**saved["best"]), saved["metrics"], saved["seconds"]
+        if isinstance(self.objective, Stateful) and saved.get("objective") is not None:
+            self.objective.load_state_dict(saved["objective"])
         states = [saved["random"], *saved.get("random of other ranks", [])]
         generators.restore(states[self.group.rank if self.group.rank < len(states) else 0])
 

@@ -10,7 +10,7 @@ from torch._C._functorch import peek_interpreter_stack
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from unspool.cells.base import Cell
-from unspool.engine.choice import forced
+from unspool.engine.choice import forced, recording
 from unspool.engine.native import recomputes
 from unspool.engine.torch_kernels import autocast_dtype
 from unspool.errors import EngineError
@@ -23,6 +23,7 @@ from unspool.unrolling.pieces import Each, Whole
 from unspool.unrolling.planning import cheapest, square_root
 from unspool.unrolling.schedule import Plan
 
+TRIED = 256  # steps of all sequences together, of which it is found out what steps take
 LEAF = 1000  # bytes that a tensor takes beside its numbers
 
 
@@ -45,15 +46,17 @@ def plan_of(whole: Whole, cell: Cell, inputs: Ragged, state: State, each: Each |
         (forced(), recomputes(), autocast_dtype(inputs.device), cell.training, inputs.values.requires_grad),
         (inputs.values.dtype, inputs.device.type, inputs.values.shape[1:], getattr(each, "__code__", type(each))),
     )
-    taken = footprint(cell, key, lambda: _trials(Journey(whole, cell, inputs, each, Plan(1, 1)), state))
+    taken = footprint(cell, key, lambda: _trials(whole, cell, inputs, state, each))
     kept = sum(leaf.nbytes + LEAF for leaf in tree_leaves(state) if isinstance(leaf, Tensor))
     return cheapest(inputs.layout, size, taken, max(kept, 1))
 
 
-def _trials(journey: Journey, state: State) -> tuple[Trial, Trial]:
-    """A few steps from the start, and some more."""
-    most = min(24, journey.inputs.max_length)
-    return _trial(journey, state, most // 3 or 1), _trial(journey, state, most)
+def _trials(whole: Whole, cell: Cell, inputs: Ragged, state: State, each: Each | None) -> tuple[Trial, Trial]:
+    """A few steps from the start, and some more; few, where there are many sequences."""
+    most = min(max(TRIED // inputs.batch_size, 3), 24, inputs.max_length)
+    with recording():  # no one asked for these
+        journey = Journey(whole, cell, inputs, each, Plan(1, 1))
+        return _trial(journey, state, most // 3 or 1), _trial(journey, state, most)
 
 
 def _trial(journey: Journey, state: State, stop: int) -> Trial:

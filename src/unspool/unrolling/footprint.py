@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from unspool.engine import recording
 from unspool.engine.native.operators import fresh_spaces
 
 OPERATION = 1100  # bytes that one recorded operation takes beside its numbers: nodes of the graph, heads of tensors
@@ -73,13 +72,12 @@ def tried(run: Callable[[], Any], back: Callable[[Any], Any], known: list[Tensor
         run: forward, gives what `back` needs.
         known: what is there before, so that a view of it is no new memory.
     """
-    with recording():
-        back(run())
-        with fresh_spaces(), _Counting(known) as counting:
-            tape = run()
-            kept, operations = counting.now, counting.operations
-            back(tape)
-        return Trial(steps, times, kept, counting.most, operations)
+    back(run())
+    with fresh_spaces(), _Counting(known) as counting:
+        tape = run()
+        kept, operations = counting.now, counting.operations
+        back(tape)
+    return Trial(steps, times, kept, counting.most, operations)
 
 
 class _Counting(TorchDispatchMode):

@@ -11,10 +11,8 @@ one. With few slots, which states to keep is Gruslys et al.'s question:
 runs of segments for n segments and m states, the first among them: y segments are run ahead, the state there is kept,
 what follows is reversed with one slot less, then what came before.
 
-Reference: Gruslys, Munos, Danihelka, Lanctot & Graves (2016), section 3.1, equations 2 to 4. Only hidden states are
-kept within, with tapes for as many of the last segments as there is room for (their section 3.3 keeps both throughout;
-a tape in a slot's place within costs more than it saves once a segment has many steps). The closed form of C is that of
-Griewank & Walther (2000), theorem 1.
+Reference: Gruslys, Munos, Danihelka, Lanctot & Graves (2016), section 3.1; where they mix states and tapes throughout
+(section 3.3), here tapes are kept of the last segments alone. The closed form of C: Griewank & Walther (2000).
 """
 
 from __future__ import annotations

@@ -258,6 +258,10 @@ MISTAKES = {
         "`seed` must be a whole number from 0 to below 9223372036854775808, but is true",
     ),
     "no number at all": ("train.learning_rate=.nan", "`train.learning_rate` must be a number above 0, but is nan"),
+    "no size of memory": (
+        "train.memory=much",
+        """`train.memory` must be bytes, a size such as "200MB", or "sqrt", but is 'much'""",
+    ),
     "an endless number": ("train.minutes=.inf", "`train.minutes` must be a number above 0, or null, but is inf"),
     "a number for text": ("about=3", "`about` must be text, but is 3"),
     "text for true": ("model.tied_embeddings=yes", "`model.tied_embeddings` must be true or false, but is 'yes'"),
