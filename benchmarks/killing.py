@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from unspool import recipes
 from unspool.training import read_records
 
 SMALL = [
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/killing"))
     parser.add_argument("changes", nargs="*")
     arguments = parser.parse_args()
+    recipes.load("pronounce", [*SMALL, *arguments.changes])  # a mistake in it is told before anything starts
     arguments.folder.mkdir(parents=True)
     whole, killed = arguments.folder / "whole", arguments.folder / "killed"
     finish(whole, arguments.changes)

@@ -6,7 +6,7 @@
 `exact` takes the first steps of a recipe with 1, 2 and 3 ranks and with 1, 2 and 4 micro-batches, dropout on, in
 float32 and in float64, and shows how far losses and the first gradients are from those of one process that takes each
 batch at once: max‖Δ‖/‖reference‖. Beside it stands what is usual, the mean over ranks of each rank's mean, on the same
-batches.
+batches, under the weights after these steps.
 
 `scaling` has 1 and 2 processes of one thread each train the same network, equal tokens for each process: the tokens a
 second of both over those of one. Batches are shared out at equal cost, and, as is usual, by equal numbers of sequences
@@ -103,34 +103,35 @@ def exact_steps(job: dict[str, Any]) -> dict[str, Any]:
             trainer.run()
             found[f"{dtype}, {accumulate}"] = {"losses": seen.losses, "gradients": seen.gradients}
             if parallel.current().size == 1 and accumulate == 1:
-                found[f"{dtype}, usual"] = {count: mean_of_means(job, dtype, count) for count in RANKS[1:]}
+                found[f"{dtype}, usual"] = {n: mean_of_means(made, n, job["steps"]) for n in RANKS[1:]}
     return found
 
 
-def mean_of_means(job: dict[str, Any], dtype: str, ranks: int) -> dict[str, Any]:
-    """What so many ranks give of which each divides by its own tokens: losses of the first steps, the first gradients.
+def mean_of_means(made: Prepared, ranks: int, steps: int) -> dict[str, Any]:
+    """What so many ranks give of which each divides by its own tokens, beside what is right: the losses of the first
+    batches, and the gradients of the first, under the weights as they are.
 
-    The weights stay what they were at first. A rank has as many examples as another, at random.
+    A rank has as many examples as another, at random.
     """
-    made = recipe_of(job)
-    made.model.to(getattr(torch, dtype))
     objective = made.task.objective(made.model)
-    wrong, right, gradients = [], [], {}
-    for step, (_, batch) in zip(range(job["steps"]), made.batches((0, 0)), strict=False):
+    found: dict[str, Any] = {"losses": [], "right": []}
+    for step, (_, batch) in zip(range(steps), made.batches((0, 0)), strict=False):
         assert batch is not None
         rows = torch.randperm(batch.batch_size, generator=torch.Generator().manual_seed(step)).tensor_split(ranks)
         parts = [batch.select(part) for part in rows if len(part)]
-        made.model.zero_grad()
         with randomness.using(seed=made.recipe.seed, step=step):
             sums = [objective.totals(part)["tokens"] for part in parts]
         weights = [objective.weights(part)["tokens"] for part in parts]
-        usual = sum(total / weight for total, weight in zip(sums, weights, strict=True)) / len(parts)
-        if not gradients:
-            usual.backward()
-            gradients = gradients_of(made.model)
-        wrong.append(float(usual.detach()))
-        right.append(sum(float(total.detach()) for total in sums) / sum(weights))
-    return {"losses": wrong, "right": right, "gradients": gradients}
+        usual = torch.stack([total / weight for total, weight in zip(sums, weights, strict=True)]).mean()
+        right = torch.stack(sums).sum() / sum(weights)
+        if step == 0:
+            for name, loss in (("gradients", usual), ("right gradients", right)):
+                made.model.zero_grad()
+                loss.backward(retain_graph=True)
+                found[name] = gradients_of(made.model)
+        found["losses"].append(float(usual.detach()))
+        found["right"].append(float(right.detach()))
+    return found
 
 
 def furthest(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
@@ -161,7 +162,7 @@ def exact(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 each = found[ranks][f"{dtype}, {accumulate}"] | {"right": whole["losses"]}
                 rows.append(row_of(f"{ranks} ranks, {accumulate} micro-batches", dtype, each, whole["gradients"]))
         for ranks, each in found[1][f"{dtype}, usual"].items():
-            rows.append(row_of(f"{ranks} ranks, mean of means", dtype, each, whole["gradients"]))
+            rows.append(row_of(f"{ranks} ranks, mean of means", dtype, each, each["right gradients"]))
     cells = [[row["how"], row["dtype"], f"{row['losses']:.1e}", f"{row['gradients']:.1e}"] for row in rows]
     print(table(["how", "dtype", "losses", "gradients"], cells))
     return rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from unspool.runs.kept import reading_encoded
 from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.restarting import begun_by_this_job, this_job
 from unspool.runs.run import Run, load, questions, scores
+from unspool.runs.sameness import check_same, leaves
 from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
 from unspool.tasks import SequenceObjective
@@ -72,7 +72,7 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
     """
     recipe = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
     with parallel.joined() as group:
-        group.check_same({f"recipe.{name}": value for name, value in _leaves(recipe.model_dump(mode="json"))})
+        group.check_same({f"recipe.{name}": value for name, value in leaves(recipe.model_dump(mode="json"))})
         folder, resume = group.once(lambda: _folder(recipe, run, resume))
         made = _prepared_together(recipe, folder, resume=resume)
         begun = group.once(lambda: _begin(made, folder, resume=resume))
@@ -96,7 +96,7 @@ def _folder(recipe: Recipe, run: str | Path | None, resume: bool) -> tuple[Folde
     folder = Folder(run if run is not None else new_folder(recipe.name))
     resume = resume or begun_by_this_job(folder)
     if resume:
-        _check_same(recipe, folder.recipe(), folder)
+        check_same(recipe, folder.recipe(), folder)
     else:
         folder.check_new()
     return folder, resume
@@ -153,6 +153,7 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
         Limits(spec.steps, spec.epochs, spec.minutes, epoch_steps=made.order.batches_in(0)),
         seed=made.recipe.seed,
         accumulate=spec.accumulate,
+        memory=spec.memory,
         clip=spec.clip,
         bfloat16=spec.precision == "bfloat16" and halves.pay_in_torch(),
         averages=_averages(spec.averaging),
@@ -272,33 +273,6 @@ def _headline(made: Prepared, folder: Folder) -> str:
         f"{facts['parameters']:,} parameters; {rows} examples from {facts['data']}; about "
         f"{made.order.batches_in(0):,} steps an epoch; writing to `{folder.path}`"
     )
-
-
-def _check_same(asked: Recipe, kept: Recipe, folder: Folder) -> None:
-    """A run goes on as it began; only the limits may move."""
-    limits = ("steps", "epochs", "minutes", "threads", "checkpoint_every", "log_examples")
-    free = dict.fromkeys(limits)
-    same = [each.model_copy(update={"train": each.train.model_copy(update=free)}) for each in (asked, kept)]
-    if same[0] != same[1]:
-        ours, theirs = (dict(_leaves(each.model_dump(mode="json"))) for each in same)
-        different = ", ".join(
-            f"`{key}` is {ours.get(key)!r} and was {theirs.get(key)!r}"
-            for key in dict.fromkeys((*ours, *theirs))
-            if ours.get(key) != theirs.get(key)
-        )
-        raise RunError(
-            f"`--resume` must find the recipe that `{folder.path}` began with, but {different}; use "
-            f"`{folder.path / 'recipe.yaml'}`, or start a new run from its weights with `train.init={folder.path}`"
-        )
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """What nested dicts hold, by dotted paths."""
-    if not isinstance(value, dict):
-        yield path, value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, f"{path}.{key}" if path else key)
 
 
 def print_line(text: str) -> None:
