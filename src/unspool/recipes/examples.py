@@ -55,8 +55,8 @@ class RowsSpec(Section):
 class SplitSpec(Section):
     """Parts cut by a hash of one column: the same value is always in the same part."""
 
-    by: str
-    """The column whose values are kept together."""
+    by: str | None
+    """The column whose values are kept together; null: by place, first rows for training, last ones for testing."""
     valid: Share = 0.02
     """Share of the values for validation."""
     test: Share = 0.1

@@ -39,6 +39,9 @@ class TrainSpec(Section):
     in a network without padding, and a text's kind may go with its length."""
     accumulate: Size = 1
     """Micro-batches a batch is computed in, one after the other: less memory, the same result."""
+    truncate: Size | None = None
+    """Of a language model: steps of a stretch of text, after which back-propagation through time ends and the state
+    goes on; `examples` stretches are read side by side."""
     memory: MemorySize | None = None
     """What recurrences may take for their gradients, such as `200MB`: steps that do not fit run again; null: any."""
     learning_rate: Positive = 1e-3

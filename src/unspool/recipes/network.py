@@ -237,12 +237,30 @@ class VectorDecoderSpec(Section):
     """Share of features dropped before the output layer."""
 
 
+class LanguageModelSpec(Section):
+    """A decoder of one long text, which is read as it stands, line after line; nothing else is read."""
+
+    kind: Literal["language-model"]
+    """`language-model`, `decoder`, `encoder-decoder`, `encoder`, `plain`, or an import path, with `options`."""
+    embedding_size: Size = 256
+    """Features of a symbol."""
+    embedding_dropout: Rate = 0.2
+    """Share of a symbol's features dropped."""
+    decoder: DecoderSpec = DecoderSpec()
+    """The layers."""
+    tied_embeddings: bool = False
+    """Whether the output layer shares the weights of the embeddings."""
+    output_dropout: Rate = 0.2
+    """Share of features dropped before the output layer."""
+
+
 _KINDS = {
     "encoder-decoder": "EncoderDecoderSpec",
     "ctc": "CTCSpec",
     "plain": "PlainSpec",
     "encoder": "EncoderWithHeadSpec",
     "decoder": "VectorDecoderSpec",
+    "language-model": "LanguageModelSpec",
 }
 ModelSpec = Annotated[
     Annotated[EncoderDecoderSpec, Tag("EncoderDecoderSpec")]
@@ -250,6 +268,7 @@ ModelSpec = Annotated[
     | Annotated[PlainSpec, Tag("PlainSpec")]
     | Annotated[EncoderWithHeadSpec, Tag("EncoderWithHeadSpec")]
     | Annotated[VectorDecoderSpec, Tag("VectorDecoderSpec")]
+    | Annotated[LanguageModelSpec, Tag("LanguageModelSpec")]
     | Annotated[ImportedSpec, Tag("ImportedSpec")],
     by_kind("encoder-decoder", _KINDS),
 ]

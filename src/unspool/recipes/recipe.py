@@ -7,11 +7,17 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from unspool.baselines import LANGUAGE_MODELS
-from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
+from unspool.metrics import LIKELIHOODS, METRICS, OF_CHARACTERS, RECOGNITIONS
 from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, QuantilesSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
-from unspool.recipes.network import EncoderDecoderSpec, EncoderWithHeadSpec, ModelSpec, VectorDecoderSpec
+from unspool.recipes.network import (
+    EncoderDecoderSpec,
+    EncoderWithHeadSpec,
+    LanguageModelSpec,
+    ModelSpec,
+    VectorDecoderSpec,
+)
 from unspool.recipes.reading import written
 from unspool.recipes.section import Section
 from unspool.recipes.values import BaselineName, MetricName
@@ -72,8 +78,9 @@ class Recipe(Section):
             raise mistake(
                 "train.metric", f"must not be {self.train.metric}, which `evaluate` alone measures; use `loss`"
             )
-        if not self.inputs and not isinstance(self.model, VectorDecoderSpec):
+        if not self.inputs and not isinstance(self.model, VectorDecoderSpec | LanguageModelSpec):
             raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
+        self._check_language_model()
         self._check_measures()
         self._check_emission()
         self._check_candidates()
@@ -101,6 +108,23 @@ class Recipe(Section):
                     f"{' and '.join(_SEVERAL_A_STEP)} have several labels a step",
                 )
 
+    def _check_language_model(self) -> None:
+        """A text alone, which is read in stretches, and whose symbols are counted."""
+        if not isinstance(self.model, LanguageModelSpec):
+            if self.train.truncate is not None:
+                raise mistake("train.truncate", "must be null where `model.kind` is not language-model")
+            return
+        if self.inputs:
+            raise mistake("inputs", "must be left out where `model.kind` is language-model, which reads what it writes")
+        if self.train.truncate is None:
+            raise mistake("train.truncate", "must say how many steps a stretch of text has, as in `truncate: 100`")
+        if [spec.kind for spec in self.outputs.values()] != ["text"]:
+            raise mistake("outputs", "must name one text where `model.kind` is language-model")
+        if asked := [name for name in self.metrics if name not in LIKELIHOODS]:
+            raise mistake("metrics", f"must be without `{asked[0]}` where nothing is asked; there is perplexity")
+        if self.train.scheduled_sampling:
+            raise mistake("train.scheduled_sampling", "must be 0 where `model.kind` is language-model")
+
     def _check_candidates(self) -> None:
         """What offers the answers is a text of lines, and the answer a text of the same vocabulary."""
         if not isinstance(self.model, EncoderWithHeadSpec) or self.model.candidates is None:
@@ -126,6 +150,10 @@ class Recipe(Section):
         for name, spec in self.outputs.items():
             if told and isinstance(spec, LabelSpec | LabelsSpec | NumberSpec | QuantilesSpec):
                 raise mistake("metrics", f"must be without `{told[0]}` where `outputs.{name}` is no text")
+        if (spelled := [name for name in told if name in OF_CHARACTERS]) and not all(
+            isinstance(spec, TextSpec) for spec in self.outputs.values()
+        ):
+            raise mistake("metrics", f"must be without `{spelled[0]}` where what is written is no text")
         kinds = [[spec.kind for spec in side.values()] for side in (self.inputs, self.outputs)]
         if (seen := [name for name in self.metrics if name in RECOGNITIONS]) and kinds != [["label"], ["rows"]]:
             raise mistake(

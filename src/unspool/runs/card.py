@@ -21,7 +21,7 @@ def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
     best = (
         f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}" if outcome.best.value else "none"
     )
-    read = ", ".join(f"`{name}`" for name in made.task.sources)
+    read = ", ".join(f"`{name}`" for name in made.task.sources) or "an opening, or nothing"
     several = len(made.task.sources) > 1
     example = json.dumps(dict.fromkeys(made.task.sources, "…"), ensure_ascii=False) if several else '"…"'
     left_out = "".join(f"\n{line}.\n" for line in facts.get("left_out", ()))

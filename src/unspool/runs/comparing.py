@@ -16,7 +16,7 @@ from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
 from unspool.data import Batch, Table
 from unspool.errors import RunError
 from unspool.fields import Field, QuantilesField, TextField
-from unspool.metrics import LIKELIHOODS, OF_SEQUENCES, Score
+from unspool.metrics import LIKELIHOODS, OF_CHARACTERS, OF_SEQUENCES, Score
 from unspool.models import Objective
 from unspool.ragged import Ragged
 from unspool.runs.folder import Folder
@@ -33,20 +33,30 @@ class Nats(NamedTuple):
         total: their negative log-likelihood, in nats.
         tokens: how many they have, ends included; of what is no text, steps.
         sequences: how many there are.
+        characters: how many they have where they are texts, the end of each as one.
     """
 
     total: float
     tokens: float
     sequences: int
+    characters: int = 0
 
     def score(self, name: str) -> Score:
         """The metric of `LIKELIHOODS` of this name."""
-        return LIKELIHOODS[name](self.total, self.sequences if name in OF_SEQUENCES else self.tokens)
+        counted = self.sequences if name in OF_SEQUENCES else self.tokens
+        return LIKELIHOODS[name](self.total, self.characters if name in OF_CHARACTERS else counted)
+
+
+def characters_of(table: Table, task: Task) -> int:
+    """The characters of all right answers, the end of each as one; 0 where they are no texts."""
+    if not isinstance(task.fields[task.target], TextField):
+        return 0
+    return sum(len(str(answer)) + 1 for answer in table.column(task.target))
 
 
 @torch.no_grad()
-def nats_of(objective: Objective, model: nn.Module, batches: Iterable[Batch]) -> Nats:
-    """How probable a model finds all right answers; ranks share the batches."""
+def nats_of(objective: Objective, model: nn.Module, batches: Iterable[Batch], characters: int = 0) -> Nats:
+    """How probable a model finds all right answers, of so many characters; ranks share the batches."""
     model.eval()
 
     def found(batch: Batch) -> tuple[float, float, int]:
@@ -55,7 +65,7 @@ def nats_of(objective: Objective, model: nn.Module, batches: Iterable[Batch]) ->
     nats, tokens, sequences = 0.0, 0.0, 0
     for each in parallel.current().each(found, batches):
         nats, tokens, sequences = nats + each[0], tokens + each[1], sequences + each[2]
-    return Nats(nats, tokens or 1.0, sequences)  # there may be none, as in an empty text without an end
+    return Nats(nats, tokens or 1.0, sequences, characters)  # there may be none, as in an empty text without an end
 
 
 def nats_of_baseline(name: str, task: Task, train: Table, part: Table) -> Nats:
@@ -71,7 +81,7 @@ def nats_of_baseline(name: str, task: Task, train: Table, part: Table) -> Nats:
     model = LANGUAGE_MODELS[name](len(field))
     model.fit(known)
     told = model.log_probabilities(asked).values
-    return Nats(-float(told.sum()), float(len(told)), asked.batch_size)
+    return Nats(-float(told.sum()), float(len(told)), asked.batch_size, characters_of(part, task))
 
 
 def answers_of_baseline(name: str, task: Task, train: Table, asked: Sequence[Any]) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from unspool import data, parallel
-from unspool.data import Batch, Encoded, Order, Table
+from unspool.data import Batch, Encoded, Order, Streams, Table
 from unspool.errors import DataError, RecipeError
 from unspool.fields import Field, TextField
 from unspool.models import CTCNetwork, JointNetwork, Reader, unreachable
@@ -23,7 +23,7 @@ from unspool.recipes import Recipe, TextSpec
 from unspool.runs.fitting import fit, readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.sifting import Sifted, broken_files_counted, sifted
-from unspool.tasks import SequenceToCandidate, Task, task_of
+from unspool.tasks import LanguageModelling, SequenceToCandidate, Task, task_of
 from unspool.training.limits import Cursor
 
 _VALIDATION_TOKENS = 8192
@@ -40,7 +40,7 @@ class Prepared:
         encoded: the training and validation parts, as the fields encode them.
         task: what is read, written and learned.
         model: with its first weights.
-        order: of the training batches.
+        order: of the training batches, or where a text is read as it stands, its streams.
         left_out: a line for each column and part of which rows were left out, since their files are broken.
     """
 
@@ -49,7 +49,7 @@ class Prepared:
     encoded: dict[str, Encoded]
     task: Task
     model: nn.Module
-    order: Order
+    order: Order | Streams
     left_out: list[str] = dataclass_field(default_factory=list)
 
     @property
@@ -66,12 +66,22 @@ class Prepared:
 
         Only the share is read.
         """
+        if isinstance(self.order, Streams):
+            yield from self._pieces(self.order, cursor)
+            return
         group = parallel.current()
         for after, rows in self.order.from_cursor(cursor):
             if group.size > 1:
                 rows = rows[data.shares(self.order.cost(rows), group.size)[group.rank]]
             batch = self.encoded["train"].batch(rows).to(group.device) if len(rows) else None
             yield (after.epoch, after.batch), batch
+
+    def _pieces(self, streams: Streams, cursor: Cursor) -> Iterator[tuple[Cursor, Batch | None]]:
+        """The same of streams: a rank has the same ones from piece to piece, since it carries their states."""
+        group = parallel.current()
+        own = torch.arange(streams.streams)[group.rank :: group.size]
+        for after, piece in streams.from_cursor(cursor):
+            yield (after.epoch, after.batch), piece.select(own).to(group.device) if len(own) else None
 
     def validation_batches(self) -> Iterator[Batch]:
         """Every validation example once."""
@@ -160,9 +170,12 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
     model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
     start_with_vectors(model, recipe, fitted)
     model.to(parallel.current().device)
+    left = [*chain.from_iterable(left_out.values())]
+    if isinstance(task, LanguageModelling):
+        return Prepared(recipe, tables, encoded, task, model, task.streams(encoded["train"]), left)
     budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
     order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
-    return Prepared(recipe, tables, encoded, task, model, order, [*chain.from_iterable(left_out.values())])
+    return Prepared(recipe, tables, encoded, task, model, order, left)
 
 
 def _fitted(recipe: Recipe, tables: Mapping[str, Table], known: Mapping[str, Field]) -> dict[str, Field]:
@@ -219,7 +232,10 @@ def _token_embedding(model: nn.Module, column: str) -> nn.Module | None:
 
 
 def every_batch(encoded: Encoded, task: Task) -> Iterator[Batch]:
-    """Every example of a part once, in batches of like lengths."""
+    """Every example of a part once, in batches of like lengths; of a text that is read as it stands, long stretches."""
+    if isinstance(task, LanguageModelling):
+        yield from (batch.to(parallel.current().device) for batch in task.whole(encoded))
+        return
     lengths = [encoded.lengths(column) for column in _sequences(task)]
     for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
         yield encoded.batch(rows).to(parallel.current().device)

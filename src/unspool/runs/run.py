@@ -20,7 +20,7 @@ from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField, LabelsField, TextField
 from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS, Score
 from unspool.recipes import DecodeSpec, Recipe
-from unspool.runs.comparing import KeptScores, answers_of_baseline, nats_of, nats_of_baseline
+from unspool.runs.comparing import KeptScores, answers_of_baseline, characters_of, nats_of, nats_of_baseline
 from unspool.runs.fitting import readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import cut_in_words, every_batch, whole_tables
@@ -116,7 +116,8 @@ class Run:
             fields = {name: self.fields[name] for name in self.task.columns}
             encoded = group.after_first(lambda: data.encode(tables[part], fields))
             objective = self.task.objective(self.model, training=False)
-            nats = nats_of(objective, self.model, every_batch(encoded, self.task))
+            batches = every_batch(encoded, self.task)
+            nats = nats_of(objective, self.model, batches, characters_of(tables[part], self.task))
             found |= {name: nats.score(name) for name in of_loss}
         return [found[name] for name in recipe.metrics]
 

@@ -73,10 +73,11 @@ def show(run: Run, made: Prepared) -> None:
         any of steps           any             attention.png, where it has attention
         a piece's first steps  music           roll.png, and predictions/sample.mid, which can be heard
         any                    quantiles       fan.png, with what came
+        an opening, or nothing a text          predictions/sample.txt, how it goes on
         any                    a drawing       drawings.png, of strokes drawings.svg, too; of each class two
 
-    Without matplotlib only music is kept. What else is missing or goes wrong with a picture is a warning: a training
-    that has ended is not lost for it.
+    Without matplotlib only music and text are kept. What else is missing or goes wrong with a picture is a warning: a
+    training that has ended is not lost for it.
 
     Args:
         run: trained.
@@ -88,6 +89,8 @@ def show(run: Run, made: Prepared) -> None:
         show_it = _show_drawings
     if isinstance(target, QuantilesField):
         show_it = show_fan
+    if isinstance(target, TextField) and not run.task.sources:
+        show_it = _show_text
     try:
         show_it(run, made)
     except (UnspoolError, ImportError) as error:
@@ -182,6 +185,12 @@ def _show_music(run: Run, made: Prepared) -> None:
         pictures.piano_roll([written, piece], path, opening=len(opening), titles=titles)
     run.folder.predictions.mkdir(parents=True, exist_ok=True)
     write_midi(run.folder.predictions / "sample.mid", written, steps_per_beat=field.steps_per_beat)
+
+
+def _show_text(run: Run, made: Prepared) -> None:
+    """What is written where nothing is read."""
+    (answer,) = run.task.predict(run.model, [""], run.recipe.decode)
+    run.folder.write("predictions/sample.txt", f"{answer.text}\n")
 
 
 def _show_drawings(run: Run, made: Prepared) -> None:

@@ -16,7 +16,7 @@ from unspool.errors import RunError
 from unspool.metrics import FORECASTS, LIKELIHOODS, METRICS
 from unspool.recipes import AveragingSpec, Every, Recipe, TrainSpec
 from unspool.runs.card import card
-from unspool.runs.comparing import nats_of
+from unspool.runs.comparing import characters_of, nats_of
 from unspool.runs.folder import Folder, loaded_field, new_folder
 from unspool.runs.kept import reading_encoded
 from unspool.runs.preparing import Prepared, fields_of, prepared
@@ -200,9 +200,10 @@ def validation_of(made: Prepared) -> Any:
     asked = questions(made.tables["valid"], task, made.recipe.train.validate_examples)
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
     metrics = made.recipe.metrics
+    characters = characters_of(made.tables["valid"], made.task)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        nats = nats_of(objective, model, made.validation_batches())
+        nats = nats_of(objective, model, made.validation_batches(), characters)
         found = {"loss": nats.total / nats.tokens}
         found |= {name: nats.score(name).value for name in metrics if name in LIKELIHOODS}
         if of_texts := [name for name in metrics if name in METRICS]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from unspool.fields import Field, NotesField, RowsField, StrokesField
-from unspool.recipes import EncoderWithHeadSpec, Recipe, VectorDecoderSpec
+from unspool.recipes import EncoderWithHeadSpec, LanguageModelSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
 from unspool.tasks.candidates import SequenceToCandidate as SequenceToCandidate
+from unspool.tasks.language import LanguageModelling as LanguageModelling
 from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
@@ -22,6 +23,8 @@ def task_of(recipe: Recipe, fields: Mapping[str, Field]) -> Task:
     """
     if isinstance(recipe.model, EncoderWithHeadSpec):
         return (SequenceToVector if recipe.model.candidates is None else SequenceToCandidate)(recipe, fields)
+    if isinstance(recipe.model, LanguageModelSpec):
+        return LanguageModelling(recipe, fields)
     outputs = [fields[name] for name in recipe.outputs]
     if isinstance(recipe.model, VectorDecoderSpec) and isinstance(outputs[0], NotesField | RowsField | StrokesField):
         return ToSteps(recipe, fields)

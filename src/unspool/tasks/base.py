@@ -143,6 +143,26 @@ def in_batches(
     return data.back_in_order(batches, parallel.current().each(found, batches))
 
 
+def after_openings(
+    model: nn.Module, values: Sequence[Any], answers: Callable[[Tensor, list[Any]], list[Prediction]]
+) -> list[Prediction]:
+    """What goes on from raw openings, in their order, where nothing else is read; by a model in evaluation.
+
+    Ranks share the batches, which are the same for any number of ranks; all know all answers.
+
+    Args:
+        answers: from ids and their openings to a prediction for each.
+    """
+    model.eval()
+
+    def written(start: int) -> list[Prediction]:
+        given = list(values[start : start + ROWS])
+        return answers(torch.arange(start, start + len(given)), given)
+
+    each = parallel.current().each(written, range(0, len(values), ROWS))
+    return [prediction for batch in each for prediction in batch]
+
+
 def by_column(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
     """Raw inputs column by column; none where no column is read, and values are openings.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unspool import acts, parallel
+from unspool import acts
 from unspool.data import Batch
 from unspool.decode import Constraint, exactly
 from unspool.fields import ActField, ChordsField
@@ -17,8 +17,8 @@ from unspool.models import vector_decoder
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, VectorDecoderSpec
 from unspool.tasks.base import (
-    ROWS,
     Prediction,
+    after_openings,
     by_column,
     decoding_of,
     is_nothing,
@@ -82,18 +82,14 @@ class VectorToSequence(SequenceToSequence):
         """Answers to raw inputs, in their order; where nothing is read, what goes on from each of these openings."""
         if self.sources:
             return super().predict(model, values, how, n_best=n_best, attention=attention)
-        model.eval()
         device = next(model.parameters()).device
 
-        def written(start: int) -> list[Prediction]:
-            given = list(values[start : start + ROWS])
-            ids = torch.arange(start, start + len(given))
+        def answers(ids: Tensor, given: list[Any]) -> list[Prediction]:
             opening = Ragged.from_list([self._opening(value) for value in given], ids).to(device)
             found = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
             return [self._prediction(*each) for each in zip(found, given, strict=True)]
 
-        each = parallel.current().each(written, range(0, len(values), ROWS))
-        return [prediction for batch in each for prediction in batch]
+        return after_openings(model, values, answers)
 
     def _opening(self, value: Any) -> Tensor:
         """The tokens of a raw opening. -> (length,)"""

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unspool import parallel
 from unspool.data import Batch
 from unspool.decode import write_steps
 from unspool.errors import FieldError, RecipeError
@@ -26,8 +25,8 @@ from unspool.models import (
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import (
-    ROWS,
     Prediction,
+    after_openings,
     decoding_of,
     in_batches,
     is_nothing,
@@ -139,15 +138,11 @@ class ToSteps:
 
         if self.sources:
             return in_batches(model, self, values, lambda batch, given: answers(batch))
-        model.eval()
 
-        def written(start: int) -> list[Prediction]:
-            ids = torch.arange(start, min(start + ROWS, len(values)))
-            given = [self._opening(value) for value in values[start : start + ROWS]]
-            return answers(Batch({}, ids), Ragged.from_list(given, ids))
+        def after(ids: Tensor, given: list[Any]) -> list[Prediction]:
+            return answers(Batch({}, ids), Ragged.from_list([self._opening(value) for value in given], ids))
 
-        each = parallel.current().each(written, range(0, len(values), ROWS))
-        return [prediction for batch in each for prediction in batch]
+        return after_openings(model, values, after)
 
     def _opening(self, value: Any) -> Tensor:
         """The steps of a raw opening: none of them ends a drawing, and upper rows are no whole picture."""

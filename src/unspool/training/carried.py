@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from unspool import parallel
 from unspool.cells import Cell
 from unspool.errors import StateError
 from unspool.ragged import Ragged
@@ -72,8 +73,10 @@ class Carried:
             self._leaves[stream] = [leaf[row].clone() for leaf in leaves]
 
     def state_dict(self) -> dict[str, Any]:
-        """What is kept, as tensors, numbers and lists."""
-        return {"streams": list(self._leaves), "states": list(self._leaves.values())}
+        """What is kept, as tensors, numbers and lists: of all ranks, which ask at once."""
+        each = parallel.current().gathered(self._leaves)
+        leaves = {stream: states for found in each for stream, states in found.items()}
+        return {"streams": list(leaves), "states": list(leaves.values())}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Keep what `state_dict` gave."""

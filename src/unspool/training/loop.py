@@ -19,6 +19,7 @@ from unspool.errors import RunError, TrainingError
 from unspool.models.objective import Objective, Stateful
 from unspool.parallel import Group
 from unspool.training import checkpoint, generators
+from unspool.training.allocation import keep_freed
 from unspool.training.averaging import Averages
 from unspool.training.batches import Batch, next_of
 from unspool.training.finite import loss_of, no_number
@@ -106,6 +107,7 @@ class Trainer:
             TrainingError: a loss or gradient that is no number; checkpoints stay as they are.
             RunError: a checkpoint that can't be read or written, or that a fresh start would overwrite.
         """
+        keep_freed()
         self._begin(resume)
         batches = self.batches(self.cursor)
         zero = time.monotonic() - self.seconds

@@ -214,7 +214,7 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder` or an import path `module:name`, "
+        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder`, `language-model` or an import path `module:name`, "
         "but is 'plan'; did you mean `plain`?",
     ),
     "a kind that is no text": (
@@ -376,12 +376,12 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(name: str) -> None:
         (
             ["baselines=[majority, kneser_ney]"],
             "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step, "
-            "nats_per_sequence; add one",
+            "nats_per_sequence, bits_per_character; add one",
         ),
         (
             ["metrics=[perplexity]", "baselines=[majority]"],
             "`baselines` must be measured by one of `metrics`, but majority has no perplexity, nats_per_step, "
-            "nats_per_sequence; add one",
+            "nats_per_sequence, bits_per_character; add one",
         ),
     ],
 )
