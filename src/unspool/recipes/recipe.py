@@ -145,7 +145,9 @@ class Recipe(Section):
                 raise mistake(f"outputs.{answer}", f"must be a text with `vocabulary: {owner}`, as its candidates are")
 
     def _check_measures(self) -> None:
-        """Every metric can be measured, and every baseline by one of them."""
+        """Every metric can be measured, and every baseline by one of them; what is to rank outputs is learned."""
+        if self.decode.ctc and not getattr(self.model, "ctc", 0):
+            raise mistake("decode.ctc", "must be 0 where `model.ctc` is 0 or there is none: nothing proposes outputs")
         told = [name for name in self.metrics if name in LIKELIHOODS]
         for name, spec in self.outputs.items():
             if told and isinstance(spec, LabelSpec | LabelsSpec | NumberSpec | QuantilesSpec):

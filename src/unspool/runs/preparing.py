@@ -95,7 +95,8 @@ class Prepared:
             if not isinstance(field, TextField):
                 continue
             for part, encoded in self.encoded.items():
-                if count := int((encoded.lengths(column) == 0).sum()):
+                empty = int((encoded.lengths(column) == 0).sum())
+                if (count := empty) and not isinstance(self.task, LanguageModelling):  # of which lines may be empty
                     found.append(f"`{column}`, {part}: {count:,} of {len(encoded):,} texts are empty, and kept")
                 if field.max_length is None:
                     continue

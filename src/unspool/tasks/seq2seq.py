@@ -20,6 +20,7 @@ from unspool.decode import (
     ctc_greedy,
     greedy,
     no_repeated_ngrams,
+    rescored,
     sample,
     without_unknown,
 )
@@ -260,6 +261,9 @@ class SequenceToSequence:
                 )
         with torch.no_grad():
             encoded = model.encode(source)  # type: ignore[operator]
+        if isinstance(model, JointNetwork) and how.ctc > 0 and not how.sample:
+            told, size = model.spelled(encoded).map(_without_unknown), max(how.beam, n_best)
+            return rescored(model, encoded, told, share=how.ctc, size=size, n_best=n_best, attention=attention)
         limit = self.limit(batch, how)
         decodable: Any = model
         given: dict[str, Any] = {"max_length": limit, "attention": attention}

@@ -214,8 +214,8 @@ MISTAKES = {
     ),
     "unknown kind of model": (
         "model.kind=plan",
-        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder`, `language-model` or an import path `module:name`, "
-        "but is 'plan'; did you mean `plain`?",
+        "`model.kind` must be `encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder`, `language-model` or an import "
+        "path `module:name`, but is 'plan'; did you mean `plain`?",
     ),
     "a kind that is no text": (
         "inputs.word.kind=3",

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from unspool import Ragged, Run, data, parallel, recipes, runs
 from unspool.baselines import KneserNey
 from unspool.errors import DataError, RecipeError
-from unspool.randomness import using
 from unspool.parallel import Group
+from unspool.randomness import using
 from unspool.recipes import Recipe
 from unspool.runs.preparing import prepared
 from unspool.tasks import LanguageModelling

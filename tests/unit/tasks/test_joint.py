@@ -138,3 +138,23 @@ def test_ctc_reads_none_of_its_own_outputs() -> None:
         "`train.scheduled_sampling` must be 0 for a model that does not read its own outputs, but is 0.5, and "
         "`CTCNetwork.loss` takes no `sampling`"
     )
+
+
+def test_of_a_joint_network_ctc_proposes_and_both_rank() -> None:
+    asked, given = task(JOINT), batch()
+    model = made(asked)
+    by_both = asked.recipe.decode.model_copy(update={"ctc": 0.5, "beam": 4})
+    for row, (best, *_) in enumerate(asked.hypotheses(model, given, [None, None], by_both)):
+        assert UNKNOWN not in best.tokens.tolist()
+        one = given.select([row])
+        target = Ragged(best.tokens, torch.tensor([len(best.tokens)]))
+        assert best.log_probability == pytest.approx(float(model.score(one["sound"], target)), rel=1e-4)
+    searched = asked.hypotheses(model, given, [None, None], asked.recipe.decode)
+    drawn = asked.hypotheses(model, given, [None, None], by_both.model_copy(update={"sample": True}))
+    assert searched[0][0].score != best.score
+    assert len(drawn) == 2
+
+
+def test_ctc_ranks_nothing_that_did_not_learn_it() -> None:
+    with pytest.raises(RecipeError, match=r"`decode.ctc` must be 0 where `model.ctc` is 0"):
+        recipes.load("translate", ["decode.ctc=0.3"])
