@@ -10,7 +10,7 @@ from unspool.engine.native import compiler
 torch.set_num_threads(1)
 
 # Hundreds of cells are compiled: in half the time. What is compiled as for users is tested too, see `as_for_users`.
-os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O2")
+os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O0")
 
 
 def pytest_configure(config: pytest.Config) -> None:
