@@ -106,7 +106,7 @@ def bits_per_character(nats: float, characters: float) -> Score:
 
     Example:
         >>> print(bits_per_character(nats=100 * math.log(4), characters=100))
-        bits_per_character 2.000 (lower is better; unit:character|end:yes|unknown:one token)
+        bits_per_character 2.00 (lower is better; unit:character|end:yes|unknown:one token)
     """
     if not characters > 0:
         raise DataError(f"`characters` must be above 0, but is {characters}")

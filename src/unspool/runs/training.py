@@ -121,7 +121,10 @@ def _prepared_together(recipe: Recipe, folder: Folder, *, resume: bool) -> Prepa
     else:
         made = prepared(recipe, {name: loaded_field(recipe.fields[name], field) for name, field in fields.items()})
     if group.size > 1:
-        group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": halves.pay_in_torch()})
+        halved = (
+            recipe.train.precision == "bfloat16" and halves.pay_in_torch()
+        )  # by rank 0's clock, which all were told
+        group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": halved})
     return made
 
 

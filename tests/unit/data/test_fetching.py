@@ -400,7 +400,7 @@ def test_every_reason_is_named_where_no_source_can_be_reached(web: dict[str, Any
 def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[str, Any]) -> None:
     assert failure(lambda: load(source=["multi30k", "cmudcit"])) == (
         "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, stories, motions, emoji, "
-        "emoji_pictures, chatterbot, chorales, digits, mnist and 7 more (nearest: `cmudict`)"
+        "emoji_pictures, chatterbot, shakespeare, chorales, digits and 8 more (nearest: `cmudict`)"
     )
     assert failure(lambda: load(source="multi30k", columns=["de", "eng"])) == (
         "`eng` is no column of `multi30k`; there are de, en, fr, cs (nearest: `en`)"

@@ -5,7 +5,15 @@ import math
 import pytest
 
 from unspool.errors import DataError
-from unspool.metrics import LIKELIHOODS, OF_SEQUENCES, nats_per_sequence, nats_per_step, perplexity
+from unspool.metrics import (
+    LIKELIHOODS,
+    OF_CHARACTERS,
+    OF_SEQUENCES,
+    bits_per_character,
+    nats_per_sequence,
+    nats_per_step,
+    perplexity,
+)
 
 
 def test_the_perplexity_of_equally_probable_tokens_is_their_number() -> None:
@@ -14,8 +22,16 @@ def test_the_perplexity_of_equally_probable_tokens_is_their_number() -> None:
     assert (score.name, score.better) == ("perplexity", "lower")
     assert score.details == {"nats": 30 * math.log(17), "tokens": 30}
     nats = {"nats_per_step": nats_per_step, "nats_per_sequence": nats_per_sequence}
-    assert {"perplexity": perplexity, **nats} == LIKELIHOODS
-    assert LIKELIHOODS.keys() > OF_SEQUENCES
+    assert {"perplexity": perplexity, **nats, "bits_per_character": bits_per_character} == LIKELIHOODS
+    assert LIKELIHOODS.keys() > OF_SEQUENCES | OF_CHARACTERS
+
+
+def test_bits_per_character_are_those_of_equally_probable_ones() -> None:
+    score = bits_per_character(nats=30 * math.log(8), characters=30)
+    assert score.value == pytest.approx(3)
+    assert (score.name, score.better) == ("bits_per_character", "lower")
+    with pytest.raises(DataError, match="`characters` must be above 0, but is 0"):
+        bits_per_character(1.0, 0)
 
 
 def test_certainty_is_one_and_the_impossible_has_no_end() -> None:
