@@ -167,6 +167,12 @@ class TextField(Field):
         field.max_length = max_length
         return field
 
+    def by_lines(self) -> TextField:
+        """A field of the same vocabulary with `lines`: for a text of which this one's values are the lines."""
+        field = self.cut_to(None)
+        field.lines = True
+        return field
+
     def __len__(self) -> int:
         """The number of ids, the three reserved ones included."""
         return len(self._fitted("count its ids"))

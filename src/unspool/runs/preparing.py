@@ -91,12 +91,12 @@ class Prepared:
         """What is odd about the data, a line for each column and part: files that are broken, texts that are empty or
         cut."""
         found = list(self.left_out)
+        of_lines = isinstance(self.task, LanguageModelling)  # where an empty one is nothing odd
         for column, field in self.task.fields.items():
             if not isinstance(field, TextField):
                 continue
             for part, encoded in self.encoded.items():
-                empty = int((encoded.lengths(column) == 0).sum())
-                if (count := empty) and not isinstance(self.task, LanguageModelling):  # of which lines may be empty
+                if not of_lines and (count := int((encoded.lengths(column) == 0).sum())):
                     found.append(f"`{column}`, {part}: {count:,} of {len(encoded):,} texts are empty, and kept")
                 if field.max_length is None:
                     continue

@@ -121,9 +121,8 @@ def _prepared_together(recipe: Recipe, folder: Folder, *, resume: bool) -> Prepa
     else:
         made = prepared(recipe, {name: loaded_field(recipe.fields[name], field) for name, field in fields.items()})
     if group.size > 1:
-        halved = (
-            recipe.train.precision == "bfloat16" and halves.pay_in_torch()
-        )  # by rank 0's clock, which all were told
+        # Asked of the clock only where it counts; there all were told what rank 0 found.
+        halved = recipe.train.precision == "bfloat16" and halves.pay_in_torch()
         group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": halved})
     return made
 

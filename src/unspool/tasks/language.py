@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from unspool.data import Batch, Encoded, Streams, running_text
-from unspool.decode import all_of, greedy, no_repeated_ngrams, sample, without_unknown
+from unspool.decode import Hypothesis, all_of, greedy, no_repeated_ngrams, sample, without_unknown
 from unspool.fields import Field
 from unspool.models import LanguageModel, language_model
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, LanguageModelSpec, Recipe
 from unspool.state import State
 from unspool.tasks.base import Prediction, after_openings, cell_of, is_nothing, one_output, ragged, text_field
-from unspool.tokens import END
 from unspool.training import Carried
 
 _GOES_ON = 500  # tokens, unless `decode.max_length` says another number
@@ -98,6 +97,7 @@ class LanguageModelling:
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
         self.recipe, self.fields = recipe, dict(fields)
         self.target = one_output(recipe)
+        self._text = text_field(fields, self.target).by_lines()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class LanguageModelling:
         spec = self.recipe.model
         assert isinstance(spec, LanguageModelSpec)
         return language_model(
-            len(text_field(self.fields, self.target)),
+            len(self._text),
             embedding_size=spec.embedding_size,
             hidden_size=spec.decoder.hidden_size,
             num_layers=spec.decoder.num_layers,
@@ -159,25 +159,17 @@ class LanguageModelling:
                 found = [sample(model, encoded, seed=seed + turn, **drawing, **more) for turn in range(n_best)]
             else:
                 found = [greedy(model, encoded, **more)]
-            each = [[self._prediction(one.tokens, one.log_probability) for one in turn] for turn in found]
+            each = [[self._prediction(one) for one in turn] for turn in found]
             return [row[0]._replace(n_best=tuple(row)) for row in zip(*each, strict=True)]
 
         return after_openings(model, values, answers)
 
     def _opening(self, value: Any) -> Tensor:
-        """The tokens of a raw opening, its lines with an end between two. -> (length,)"""
-        encode, ends = text_field(self.fields, self.target).encode, torch.tensor([END])
-        if is_nothing(value):
-            return ends[:0]
-        first, *others = [encode(line) for line in str(value).split("\n")]
-        return torch.cat([first, *(part for line in others for part in (ends, line))])
+        """The tokens of a raw opening. -> (length,)"""
+        return torch.zeros(0, dtype=torch.int64) if is_nothing(value) else self._text.encode(value)
 
-    def _prediction(self, tokens: Tensor, log_probability: float) -> Prediction:
-        decode = self.fields[self.target].decode
-        sizes = torch.diff((tokens == END).nonzero().flatten(), prepend=torch.tensor([-1])).tolist()
-        lines = tokens.split([*sizes, len(tokens) - sum(sizes)])
-        text = "\n".join(str(decode(line[line != END])) for line in lines)
-        return Prediction(text, log_probability, log_probability, complete=False)
+    def _prediction(self, found: Hypothesis) -> Prediction:
+        return Prediction(self._text.decode(found.tokens), found.score, found.log_probability, found.complete)
 
     def alike(self, values: tuple[Any, ...]) -> Any:
         return values

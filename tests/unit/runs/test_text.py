@@ -164,7 +164,6 @@ def test_it_goes_on_from_an_opening_over_lines(run: Run) -> None:
     asked = [opening, "", None, opening]
     found = run.predict(asked, seed=3, temperature=1.0)
     assert found[0].text.startswith(opening)
-    assert len(run.fields["text"].encode("x" * 5)) == 5
     for value, each in zip(asked, found, strict=True):
         assert len(each.text) == len(value or "") + 30
         assert "⁇" not in each.text
