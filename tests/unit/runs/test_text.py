@@ -97,6 +97,12 @@ def test_it_learns_and_says_how_much_in_bits_and_perplexity(run: Run) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
+def test_a_text_is_measured_in_pieces_and_is_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run.evaluate()
+    monkeypatch.setattr("unspool.tasks.language._STEPS", 7)
+    assert [score.value for score in run.evaluate()] == pytest.approx([score.value for score in whole], rel=1e-6)
+
+
 def test_a_baseline_counts_the_same_characters(run: Run) -> None:
     field = run.fields["text"]
     model = KneserNey(len(field))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import torch
 
 from unspool import Ragged, recipes
 from unspool.data import Batch
+from unspool.decode import ctc_score
 from unspool.errors import RecipeError
 from unspool.fields import SeriesField, TextField
 from unspool.models import CTCNetwork, JointNetwork, ctc_loss
@@ -148,11 +149,14 @@ def test_of_a_joint_network_ctc_proposes_and_both_rank() -> None:
         assert UNKNOWN not in best.tokens.tolist()
         one = given.select([row])
         target = Ragged(best.tokens, torch.tensor([len(best.tokens)]))
-        assert best.log_probability == pytest.approx(float(model.score(one["sound"], target)), rel=1e-4)
-    searched = asked.hypotheses(model, given, [None, None], asked.recipe.decode)
+        attended = float(model.score(one["sound"], target))
+        assert best.log_probability == pytest.approx(attended, rel=1e-4)
+        with torch.no_grad():
+            logs = model.spelled(model.encode(one["sound"])).map(lambda step: step.log_softmax(1))
+        logs.values[:, UNKNOWN] = -torch.inf
+        assert best.score == pytest.approx(0.5 * attended + 0.5 * float(ctc_score(logs, target)), rel=1e-3)
     drawn = asked.hypotheses(model, given, [None, None], by_both.model_copy(update={"sample": True}))
-    assert searched[0][0].score != best.score
-    assert len(drawn) == 2
+    assert all(one.score == one.log_probability for one, *_ in drawn)
 
 
 def test_ctc_ranks_nothing_that_did_not_learn_it() -> None:

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from unit.training.toy import differing, everything
 from unit.training.toy import trainer as toy
 
-from unspool import Dropout, Ragged, Stack, cells, engine, randomness, unroll
+from unspool import Dropout, Ragged, Stack, cells, engine, parallel, randomness, unroll
 from unspool.data import Batch, Streams
 from unspool.errors import StateError
+from unspool.parallel import Group
 from unspool.training import Carried, Limits, Schedule, Trainer, adamw
 
 
@@ -127,3 +128,27 @@ def test_a_budget_of_memory_trains_to_the_same_weights() -> None:
     with engine.recording() as once:
         toy().run()
     assert len(ran) > 2 * len(once)
+
+
+class Two(Group):
+    """The first of two ranks, beside what the other one keeps."""
+
+    def __init__(self, theirs: Any) -> None:
+        super().__init__(0, 2)
+        self.theirs = theirs
+
+    def gathered(self, value: Any) -> Any:
+        return [value, self.theirs]
+
+
+def test_what_is_saved_is_what_all_ranks_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, ours, theirs, anyone = cells.GRU(3, 4), Carried(), Carried(), Carried()
+    inputs = {row: Ragged(torch.randn(2, 3), torch.tensor([2]), torch.tensor([row])) for row in (0, 1)}
+    finals = {row: unroll(cell, each).final for row, each in inputs.items()}
+    ours.keep(inputs[0], finals[0])
+    theirs.keep(inputs[1], finals[1])
+    monkeypatch.setattr(parallel, "current", lambda: Two(theirs._leaves))
+    anyone.load_state_dict(ours.state_dict())
+    for row, final in finals.items():
+        state = anyone.start(cell, inputs[row], torch.tensor([False]))
+        assert torch.equal(state.hidden, final.hidden)  # type: ignore[attr-defined]
