@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from distributed import use
 from unit.runs.toy import toy, write_words
 
-from unspool import runs
+from unspool import Run, runs
 from unspool.training import checkpoint, read_records
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -58,11 +59,14 @@ def steps_of(folder: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of torchrun are looked up in /proc")
-def test_a_rank_is_lost_and_the_run_is_undisturbed() -> None:
+@pytest.fixture(scope="module")
+def alone(_folder: Path) -> Run:
+    """What one process trains, in `alone`, and what two ranks train, in `lost` and `whole`: in `lost` one is killed."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("the processes of torchrun are looked up in /proc")
     recipe = toy(write_words(Path("words.tsv"), count=120), *OVERRIDES)
     train = ["-m", "unspool", "--", "train", "words.yaml", *OVERRIDES, "--run"]
-    alone = runs.train(recipe, "alone").folder  # also fills the cache
+    run = runs.train(recipe, "alone")  # also fills the cache
     lost, whole = launched("--max-restarts=1", *train, "lost"), launched(*train, "whole")
     try:
         end = time.monotonic() + 240
@@ -71,17 +75,21 @@ def test_a_rank_is_lost_and_the_run_is_undisturbed() -> None:
             assert time.monotonic() < end
             time.sleep(0.01)
         os.kill(ranks[0], signal.SIGKILL)
-        said = {process: process.communicate(timeout=240) for process in (lost, whole)}
+        said = {name: process.communicate(timeout=240) for name, process in (("lost", lost), ("whole", whole))}
     finally:
         for process in (lost, whole):
             process.terminate()
             process.communicate(timeout=60)
-    assert (lost.returncode, whole.returncode) == (0, 0), said
+    assert (lost.returncode, whole.returncode) == (0, 0), "\n".join(f"{name}: {each[1]}" for name, each in said.items())
+    return run
+
+
+def test_a_rank_is_lost_and_the_run_is_undisturbed(alone: Run) -> None:
     # Bit for bit what two ranks give that nobody disturbs, and to rounding what one process gives.
     assert Path("lost/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
     losses = {name: [line["loss"] for line in read_records(f"{name}/metrics.jsonl")] for name in ("lost", "whole")}
     assert losses["lost"] == losses["whole"]
-    assert losses["whole"] == pytest.approx([line["loss"] for line in read_records(alone.metrics)], rel=1e-5)
+    assert losses["whole"] == pytest.approx([line["loss"] for line in read_records(alone.folder.metrics)], rel=1e-5)
     metrics = [[line["metrics"] for line in read_records(f"{name}/metrics.jsonl") if "metrics" in line]
                for name in ("whole", "alone")]  # fmt: skip
     assert [each["wer"] for each in metrics[0]] == pytest.approx([each["wer"] for each in metrics[1]])
@@ -97,6 +105,7 @@ def test_a_rank_is_lost_and_the_run_is_undisturbed() -> None:
     assert len(counts) == json.loads(Path("whole/run.json").read_text())["examples"]["train"]
 
 
+@pytest.mark.usefixtures("alone")
 def test_evaluation_and_prediction_are_shared() -> None:
     words = ["abcde"[: 1 + i % 5] + "ab"[i % 2] for i in range(600)]
     Path("decode.txt").write_text("\n".join(words) + "\n")
@@ -111,12 +120,14 @@ def test_evaluation_and_prediction_are_shared() -> None:
     assert lines[len(ours) :] == [f"{each.score:.4f}\t{each.text}" for each in run.predict(words)]
 
 
+@pytest.mark.usefixtures("alone")
 def test_checkpoints_of_two_ranks_serve_one() -> None:
     """What two ranks began, one goes on with: the same examples, the same numbers to rounding."""
     state = checkpoint.load("whole/checkpoints/previous.safetensors")
-    Path("whole/checkpoints/last.safetensors").unlink()
-    Path("whole/checkpoints/previous.safetensors").rename("whole/checkpoints/last.safetensors")
+    shutil.copytree("whole", "gone on")
+    Path("gone on/checkpoints/last.safetensors").unlink()
+    Path("gone on/checkpoints/previous.safetensors").rename("gone on/checkpoints/last.safetensors")
     before = [line["loss"] for line in read_records("whole/metrics.jsonl")]
     assert state["step"] < len(before)
-    runs.train(runs.load("whole").recipe, "whole", resume=True)
-    assert [line["loss"] for line in read_records("whole/metrics.jsonl")] == pytest.approx(before, rel=1e-5)
+    runs.train(runs.load("gone on").recipe, "gone on", resume=True)
+    assert [line["loss"] for line in read_records("gone on/metrics.jsonl")] == pytest.approx(before, rel=1e-5)
