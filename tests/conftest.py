@@ -2,12 +2,17 @@
 
 import os
 
+import hypothesis
 import pytest
 import torch
 
 from unspool.engine.native import compiler
 
 torch.set_num_threads(1)
+
+# How long an example takes is the machine's affair, and that of the tests beside it.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # Hundreds of cells are compiled: in half the time. What is compiled as for users is tested too, see `as_for_users`.
 os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O0")

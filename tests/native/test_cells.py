@@ -45,7 +45,7 @@ from torch import nn
 from unspool import Ragged, cells, engine, unroll
 from unspool.cells import GatedCell
 from unspool.engine import native
-from unspool.engine.native import forms, halves
+from unspool.engine.native import emit, forms, halves
 from unspool.errors import EngineError
 
 pytestmark = [rowless_variance, declining_aloud]
@@ -126,6 +126,14 @@ def check_batches(name: str, dtype: torch.dtype, ran: str) -> None:
 def test_a_long_batch_of_many_rows_equals_the_plain_python_loop(name: str, ran: str) -> None:
     cell = made(name, torch.float64)
     check(ran, cell, *batch(cell, [40, 3, 0, 25, 1, 17, 40, 8, 8, 2, 31], torch.float64))
+
+
+def test_a_cell_whose_weights_lie_far_takes_more_rows_at_once_and_is_right() -> None:
+    torch.manual_seed(0)
+    cell = cells.GRU(4, 420).double()
+    assert cell.weight_hidden.numel() >= emit.FAR
+    assert "R = 24;" in forms.compiled(cell).program.source
+    check("native", cell, *batch(cell, [3, 1, 2, 0] * 8, torch.float64))
 
 
 @every_case

@@ -9,6 +9,7 @@ from unspool.engine.graph import COSTLY, ELEMENTWISE, WEIGHT_HIDDEN, Graph, Matr
 from unspool.engine.plan import Loop, Place, Plan, plan
 
 ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
+FAR = 2**19  # numbers of a hidden weight that do not stay in a core's own cache: read from afar, it serves four tiles
 
 _FUNCTIONS: dict[str, Callable[..., str]] = {
     **{
@@ -83,6 +84,7 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     fields = range(len(graph.state))
     product = _Product(graph)
     parameters = _parameters_of(graph, product)
+    rows = ROWS if graph.hidden_gates * graph.widths[0] < FAR else 2 * ROWS
     forward_roots = [(node, Place(f"new.{i}")) for i, node in enumerate(graph.state)]
     forward_roots += [(node, Place("tape", offset)) for node, offset in product.tape.items()]
     forward = _Step(
@@ -92,6 +94,7 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
         [*(f"new.{i}" for i in fields), "tape"],
         parameters,
         shapes,
+        rows,
     )
     backward = _Step(
         "backward",
@@ -112,10 +115,11 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
         ],
         parameters,
         shapes,
+        rows,
     )
     taps = [node.width for node in product.taps]
     constants = {
-        "R": ROWS,
+        "R": rows,
         "F": len(graph.state),
         "GATES": graph.gates,
         "HIDDEN_GATES": graph.hidden_gates,
@@ -283,6 +287,7 @@ class _Step:
     destinations: list[str]
     parameters: list[str]
     shapes: dict[str, tuple[int, ...]]
+    rows: int
     scratch: int = 0
     groups: list[_Group] = field(default_factory=list)
 
@@ -290,7 +295,7 @@ class _Step:
         self._kept: dict[str, int] = {}
         for name, width in self.plan.kept.items():
             self._kept[name] = self.scratch
-            self.scratch += ROWS * self._padded(width)
+            self.scratch += self.rows * self._padded(width)
         self._reduced: dict[Node, int] = {}
         for loop in self.plan.loops:
             for node in loop.reductions:
@@ -300,7 +305,7 @@ class _Step:
             self._group(index, loop)
             for node in loop.reductions:
                 self._contributions[node] = self.scratch
-                self.scratch += ROWS * self._padded(loop.width)
+                self.scratch += self.rows * self._padded(loop.width)
 
     def _padded(self, width: int) -> int:
         return -(-width // 16) * 16

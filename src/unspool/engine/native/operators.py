@@ -35,6 +35,7 @@ class Call(ctypes.Structure):
 
 
 _FIELDS = (*_LONGS, *_POINTERS)
+_PLACES = {name: place for place, name in enumerate(_FIELDS)}
 
 
 class _Words(threading.local):
@@ -142,23 +143,21 @@ class Native:
     def call(self, function: str, batch: Batch, *runs: dict[str, Any]) -> None:
         """Call into the library, for several runs at once. Tensors go as pointers, lists of them as arrays of these."""
         count = len(runs) * len(_FIELDS)
-        lists = sum(len(value) for run in runs for value in run.values() if isinstance(value, list))
-        start, common = _words.start(count + lists), batch.sizes()
-        calls: list[int] = []
-        pointers: list[int] = []
-        for run in runs:
-            for name in _FIELDS:
-                value = run.get(name)
+        words = [0] * count
+        beyond = [value for run in runs for value in run.values() if type(value) is list]
+        start, common = _words.start(count + sum(map(len, beyond))), batch.sizes()
+        for number, run in enumerate(runs):
+            first = number * len(_FIELDS)
+            for name, value in (*common.items(), *run.items()):
                 if value is None:
-                    value = common.get(name, 0)
-                elif isinstance(value, Tensor):
-                    value = value.data_ptr()
-                elif isinstance(value, list):
-                    address = start + 8 * (count + len(pointers))
-                    pointers += [0 if one is None else one.data_ptr() for one in value]
-                    value = address
-                calls.append(value)
-        _words.write(calls + pointers)
+                    continue
+                if type(value) is list:
+                    word = start + 8 * len(words)
+                    words += [0 if one is None else one.data_ptr() for one in value]
+                else:
+                    word = value if type(value) is int else value.data_ptr()
+                words[first + _PLACES[name]] = word
+        _words.write(words)
         if getattr(self.library, function)(ctypes.c_void_p(start), ctypes.c_int64(len(runs))):
             raise MemoryError("not enough memory for a step of a recurrence")
 
