@@ -13,6 +13,7 @@ import statistics
 from pathlib import Path
 
 import torch
+from timing import table
 
 from unspool.engine.native import compiler
 
@@ -27,25 +28,25 @@ SIZES = {  # by hidden size of an LSTM, how many numbers of a row and how many p
 }
 
 
+def measure(threads: list[int], rounds: int, seconds: float = 0.1) -> dict[tuple[str, int], float]:
+    """The median GF/s, by size of the weights and number of threads; in turn."""
+    rate = compiler.load((Path(__file__).parent / "roofline.cpp").read_text(), "float").unspool_rate
+    rate.restype = ctypes.c_double
+    found: dict[tuple[str, int], list[float]] = {(name, count): [] for name in SIZES for count in threads}
+    for _ in range(rounds):
+        for (name, count), rates in found.items():
+            sizes = (ctypes.c_int64(number) for number in (count, ROWS, *SIZES[name]))
+            rates.append(rate(*sizes, ctypes.c_double(seconds)))
+    return {of: statistics.median(rates) for of, rates in found.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
-    rate = compiler.load((Path(__file__).parent / "roofline.cpp").read_text(), "float").unspool_rate
-    rate.restype = ctypes.c_double
-    counts = sorted({1, torch.get_num_threads()})
-    found: dict[tuple[str, int], list[float]] = {(name, count): [] for name in SIZES for count in counts}
-    for _ in range(rounds):
-        for (name, count), rates in found.items():
-            sizes = (ctypes.c_int64(n) for n in (count, ROWS, *SIZES[name]))
-            rates.append(rate(*sizes, ctypes.c_double(0.1)))
-    print("| weights | " + " | ".join(f"{count} thread{'s' * (count > 1)}, GF/s" for count in counts) + " |")
-    print("|---" * (1 + len(counts)) + "|")
-    for name in SIZES:
-        cells = (found[name, count] for count in counts)
-        print(
-            f"| {name} | " + " | ".join(f"{statistics.median(r):.0f} ({min(r):.0f}–{max(r):.0f})" for r in cells) + " |"
-        )
+    threads = sorted({1, torch.get_num_threads()})
+    found = measure(threads, parser.parse_args().rounds)
+    header = ["GF/s", *(f"{count} thread{'s' * (count > 1)}" for count in threads)]
+    print(table(header, [[name, *(f"{found[name, count]:.0f}" for count in threads)] for name in SIZES]))
 
 
 if __name__ == "__main__":

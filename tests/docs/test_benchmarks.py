@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from unspool.engine.native import compiler
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -246,3 +248,11 @@ def test_ranks_are_measured_and_killed(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert [float(line) > 0 for line in capsys.readouterr().out.splitlines()] == [True, True]
     changed = script("killing").recipes.load("pronounce", script("killing").SMALL)
     assert (changed.train.log_examples, changed.train.precision) == (True, "float32")
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
+def test_a_roofline_is_measured_on_each_number_of_threads() -> None:
+    found = script("roofline").measure([1, 2], rounds=1, seconds=0.001)
+    assert {name for name, _ in found} == set(script("roofline").SIZES)
+    assert all(rate > 0 for rate in found.values())
