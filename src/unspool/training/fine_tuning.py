@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from unspool.errors import RunError
 from unspool.training import checkpoint
@@ -22,6 +24,7 @@ class Initialised:
     Fields:
         path: the file.
         loaded: names of what was taken.
+        elsewhere: of these, those which the file has in another place: name in the model -> in the file.
         reshaped: what was not since it has another shape: name -> (in the file, in the model).
         missing: names of the model that the file does not have.
         unused: names of the file that the model does not have.
@@ -29,6 +32,7 @@ class Initialised:
 
     path: Path
     loaded: list[str]
+    elsewhere: dict[str, str]
     reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
     missing: list[str]
     unused: list[str]
@@ -36,6 +40,7 @@ class Initialised:
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.reshaped) + len(self.missing)
         lines = [f"loaded {len(self.loaded)} of {total} tensors from `{self.path}`"]
+        lines += [f"  taken:     `{name}`, `{theirs}` in the file" for name, theirs in self.elsewhere.items()]
         lines += [f"  as before: `{name}`, {old} in the file, {new} here" for name, (old, new) in self.reshaped.items()]
         lines += [f"  as before: `{name}`, not in the file" for name in self.missing]
         lines += [f"  not used:  `{name}`, not in the model" for name in self.unused]
@@ -44,6 +49,9 @@ class Initialised:
 
 def initialise(model: nn.Module, path: str | PathLike[str]) -> Initialised:
     """Give a model the weights of a file wherever name and shape agree; the rest stays as it was.
+
+    A tensor that the file does not have by its name is taken from where it lies as part of something else, as an
+    encoder's in a network that has it inside of its reader: from the one name that ends with all of the other.
 
     Args:
         path: a safetensors file of weights by name, or a folder that holds it as `model.safetensors`.
@@ -60,8 +68,9 @@ def initialise(model: nn.Module, path: str | PathLike[str]) -> Initialised:
     except (SafetensorError, OSError) as error:
         raise RunError(f"`{path}` must be a whole file of weights, but can't be read ({error})") from error
     ours = model.state_dict()
-    shared = [name for name in ours if name in theirs]
-    loaded = [name for name in shared if ours[name].shape == theirs[name].shape]
+    elsewhere = _elsewhere(ours, theirs)
+    shared = {name: name for name in ours if name in theirs} | elsewhere
+    loaded = [name for name in ours if name in shared and ours[name].shape == theirs[shared[name]].shape]
     if not loaded:
         raise RunError(
             f"`{path}` must share at least one tensor with the model, but has {_some(theirs)} where the model has "
@@ -69,15 +78,33 @@ def initialise(model: nn.Module, path: str | PathLike[str]) -> Initialised:
         )
     with torch.no_grad():
         for name in loaded:
-            ours[name].copy_(theirs[name])
+            ours[name].copy_(theirs[shared[name]])
     reshaped = {
-        name: (tuple(theirs[name].shape), tuple(ours[name].shape))
+        name: (tuple(theirs[shared[name]].shape), tuple(ours[name].shape))
         for name in shared
-        if ours[name].shape != theirs[name].shape
+        if ours[name].shape != theirs[shared[name]].shape
     }
     given = {ours[name].data_ptr() for name in loaded if ours[name].numel()}  # tied weights have a second name
-    missing = [name for name in ours if name not in theirs and ours[name].data_ptr() not in given]
-    return Initialised(path, loaded, reshaped, missing, sorted(theirs.keys() - ours.keys()))
+    missing = [name for name in ours if name not in shared and ours[name].data_ptr() not in given]
+    return Initialised(path, loaded, elsewhere, reshaped, missing, sorted(theirs.keys() - {*shared.values()}))
+
+
+_PARTS = 3  # of a name that tells where a tensor belongs: `weight` alone is of anything
+
+
+def _elsewhere(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, str]:
+    """What the file has under a longer or a shorter name, where that is the only one and it is the only one's."""
+    asked, offered = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
+    pairs = [
+        (name, other)
+        for name in asked
+        for other in offered
+        if (name.endswith(f".{other}") or other.endswith(f".{name}"))
+        and min(name.count("."), other.count(".")) >= _PARTS - 1
+        and ours[name].shape == theirs[other].shape
+    ]
+    names, others = Counter(name for name, _ in pairs), Counter(other for _, other in pairs)
+    return {name: other for name, other in sorted(pairs) if names[name] == others[other] == 1}
 
 
 def _some(names: dict[str, torch.Tensor]) -> str:

@@ -36,6 +36,32 @@ def test_what_agrees_is_loaded_and_the_rest_is_named(tmp_path: Path) -> None:
     )
 
 
+def encoder() -> nn.Module:
+    return nn.ModuleDict({"encoder": nn.ModuleDict({"cell": nn.Linear(2, 3)}), "head": nn.Linear(3, 1)})
+
+
+@pytest.mark.parametrize("into", ["more", "less"])
+def test_a_part_is_taken_from_where_it_lies_in_another_network(into: str, tmp_path: Path) -> None:
+    bare, inside = encoder(), nn.ModuleDict({"reader": encoder()})
+    source, model = (bare, inside) if into == "more" else (inside, bare)
+    save_file(source.state_dict(), tmp_path / "model.safetensors")
+    report = initialise(model, tmp_path)
+    long, short = "reader.encoder.cell", "encoder.cell"
+    here, there = (long, short) if into == "more" else (short, long)
+    assert report.elsewhere == {f"{here}.{kind}": f"{there}.{kind}" for kind in ("bias", "weight")}
+    for kind in ("bias", "weight"):
+        assert torch.equal(model.state_dict()[f"{here}.{kind}"], source.state_dict()[f"{there}.{kind}"])
+    assert len(report.missing) == len(report.unused) == 2  # heads, whose names say too little
+    assert f"  taken:     `{here}.bias`, `{there}.bias` in the file" in str(report)
+
+
+def test_a_part_that_is_there_twice_is_not_taken(tmp_path: Path) -> None:
+    save_file(encoder().state_dict(), tmp_path / "model.safetensors")
+    twice = nn.ModuleDict({"one": encoder(), "other": encoder()})
+    with pytest.raises(RunError, match="must share at least one tensor with the model"):
+        initialise(twice, tmp_path)
+
+
 def test_a_file_that_gives_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     with pytest.raises(RunError) as error:
