@@ -17,9 +17,10 @@ from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
+from unspool.engine.native.calling import Batch, Native
 from unspool.engine.native.forms import compiled, dtype_of
 from unspool.engine.native.library import name_of, recurrence
-from unspool.engine.native.operators import Batch, Native, Recurrence, Run, forward
+from unspool.engine.native.operators import Recurrence, Run, forward
 from unspool.engine.native.stepper import NativeStepper
 from unspool.ragged import Ragged
 from unspool.state import State

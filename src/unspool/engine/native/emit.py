@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from unspool.engine.graph import COSTLY, ELEMENTWISE, WEIGHT_HIDDEN, Graph, Matrix, Node, StepGraph, ordered
+from unspool.engine.backward import Backward
+from unspool.engine.graph import ELEMENTWISE, Matrix, Node, StepGraph, ordered
 from unspool.engine.plan import Loop, Place, Plan, plan
 
 ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
@@ -82,11 +83,11 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
         shapes: of its parameters and buffers, by name.
     """
     fields = range(len(graph.state))
-    product = _Product(graph)
-    parameters = _parameters_of(graph, product)
+    back = Backward(graph)
+    parameters = _parameters_of(graph, back)
     rows = ROWS if graph.hidden_gates * graph.widths[0] < FAR else 2 * ROWS
     forward_roots = [(node, Place(f"new.{i}")) for i, node in enumerate(graph.state)]
-    forward_roots += [(node, Place("tape", offset)) for node, offset in product.tape.items()]
+    forward_roots += [(node, Place("tape", offset)) for node, offset in back.tape.items()]
     forward = _Step(
         "forward",
         plan(forward_roots, unreadable="tape"),
@@ -98,7 +99,7 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     )
     backward = _Step(
         "backward",
-        plan(product.roots),
+        plan(back.roots),
         [
             "from_input",
             *(f"{name}.{i}" for name in ("state", "new") for i in fields),
@@ -111,22 +112,22 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
             "to_hidden",
             *(f"back.{i}" for i in fields),
             "sums",
-            *(f"tap.{i}" for i in range(len(product.taps))),
+            *(f"tap.{i}" for i in range(len(back.taps))),
         ],
         parameters,
         shapes,
         rows,
     )
-    taps = [node.width for node in product.taps]
+    taps = [node.width for node in back.taps]
     constants = {
         "R": rows,
         "F": len(graph.state),
         "GATES": graph.gates,
         "HIDDEN_GATES": graph.hidden_gates,
-        "TAPE": product.tape_width,
-        "SUMS": product.sums,
+        "TAPE": back.tape_width,
+        "SUMS": back.sums,
         "TAPS": len(taps),
-        "ONE_GRADIENT": int(product.one_gradient),
+        "ONE_GRADIENT": int(back.one_gradient),
         "SCRATCH": max(forward.scratch, backward.scratch, 1),
     }
     lines = [
@@ -145,116 +146,24 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     return Program(
         "\n".join(lines),
         parameters,
-        product.vectors,
-        product.matrices,
+        back.vectors,
+        back.matrices,
         taps,
-        product.tape_width,
-        product.sums,
-        product.needs_from_input,
-        product.one_gradient,
+        back.tape_width,
+        back.sums,
+        back.needs_from_input,
+        back.one_gradient,
     )
 
 
-def _parameters_of(graph: StepGraph, product: _Product) -> list[str]:
+def _parameters_of(graph: StepGraph, back: Backward) -> list[str]:
     names: dict[str, None] = {}
-    for node in ordered([*graph.state, *(root for root, _ in product.roots)]):
+    for node in ordered([*graph.state, *(root for root, _ in back.roots)]):
         if node.op == "parameter":
             names[node.data[0]] = None
         elif node.op == "linear":
             names[node.data.name] = None
     return [*names]
-
-
-class _Product:
-    """The vector–Jacobian product of a step, in what is at hand when time runs back: the states before and after it,
-    and what it kept on its tape."""
-
-    def __init__(self, graph: StepGraph) -> None:
-        self.graph, self.make = graph, Graph()
-        self.tape: dict[Node, int] = {}
-        self.tape_width = 0
-        self.needs_from_input = False
-        self._new = {node: i for i, node in reversed([*enumerate(graph.state)])}
-        self._later = self._after_the_step()
-        self._made: dict[Node, Node] = {}
-        roots: list[tuple[Node, Place]] = []
-        self.one_gradient = graph.to_hidden is graph.to_input
-        to_input = self._read(graph.to_input)
-        roots.append((to_input, Place("to_input")))
-        back = [self._read(node) for node in graph.to_state]
-        if graph.to_hidden is not None:
-            to_hidden = self._read(graph.to_hidden)
-            if not self.one_gradient:
-                roots.append((to_hidden, Place("to_hidden")))
-            through = self.make.make("linear", (to_hidden,), graph.widths[0], Matrix(WEIGHT_HIDDEN, 0, True))
-            back[0] = self.make.elementwise("add", through, back[0])
-        roots += [(node, Place(f"back.{i}")) for i, node in enumerate(back)]
-        self.vectors, self.sums = {}, 0
-        for name, node in graph.to_vectors.items():
-            roots.append((self._read(node), Place("sums", self.sums, accumulate=True)))
-            self.vectors[name] = (self.sums, node.width)
-            self.sums += node.width
-        self.taps: list[Node] = []
-        self.matrices: dict[str, list[tuple[int, int]]] = {}
-        for name, pairs in graph.to_matrices.items():
-            self.matrices[name] = [(self._tap(g), self._tap(x)) for g, x in pairs]
-        roots += [(node, Place(f"tap.{i}")) for i, node in enumerate(self.taps)]
-        self.roots = roots
-
-    def _tap(self, node: Node) -> int:
-        read = self._read(node)
-        if read not in self.taps:
-            self.taps.append(read)
-        return self.taps.index(read)
-
-    def _after_the_step(self) -> set[Node]:
-        """The nodes that a gradient enters: they can't be computed before time runs back."""
-        graph, later = self.graph, set()
-        hidden = [graph.to_hidden] if graph.to_hidden is not None else []
-        pairs = [node for found in graph.to_matrices.values() for pair in found for node in pair]
-        for node in ordered([graph.to_input, *hidden, *graph.to_state, *graph.to_vectors.values(), *pairs]):
-            gradient = node.op == "input" and node.data[0].startswith("gradient.")
-            if gradient or any(arg in later for arg in node.args):
-                later.add(node)
-        return later
-
-    def _read(self, node: Node) -> Node:
-        if node not in self._made:
-            self._made[node] = self._reading(node)
-        return self._made[node]
-
-    def _reading(self, node: Node) -> Node:  # noqa: C901 a case for each kind of node
-        make = self.make
-        if node.op in ("constant", "parameter"):
-            return make.make(node.op, width=node.width, data=node.data)
-        if node.op == "input":
-            source, offset = node.data
-            if source.startswith("gradient."):
-                carried = make.make("input", width=node.width, data=(source.replace("gradient", "carry"), offset))
-                if source != "gradient.0":
-                    return carried
-                return make.elementwise("add", carried, make.make("input", width=node.width, data=("given", offset)))
-            self.needs_from_input |= source == "from_input"
-            return make.make("input", width=node.width, data=node.data)
-        if node not in self._later:
-            if node in self._new:
-                return make.make("input", width=node.width, data=(f"new.{self._new[node]}", 0))
-            if node.op in COSTLY or node.op in ("linear", "sum", "max", "cat"):
-                if node not in self.tape:
-                    self.tape[node] = self.tape_width
-                    self.tape_width += node.width
-                return make.make("input", width=node.width, data=("tape", self.tape[node]))
-        args = [self._read(arg) for arg in node.args]
-        if node.op == "cat":
-            return make.cat(args)
-        if node.op == "slice":
-            return make.slice(args[0], node.data, node.data + node.width)
-        if node.op in ELEMENTWISE:
-            made = make.elementwise(node.op, *args)
-            if made.width == node.width:
-                return made
-            return make.make("add", (made, make.constant(0.0, node.width)), node.width)
-        return make.make(node.op, args, node.width, node.data)
 
 
 @dataclass

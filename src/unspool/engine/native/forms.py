@@ -14,9 +14,9 @@ from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
 from unspool.engine.native import halves
+from unspool.engine.native.calling import Native
 from unspool.engine.native.compiler import NoCompiler, find_compiler
 from unspool.engine.native.emit import program
-from unspool.engine.native.operators import Native
 from unspool.engine.trace import Unknown, trace
 from unspool.errors import EngineWarning
 

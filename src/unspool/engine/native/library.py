@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unspool.engine.native.operators import Batch, Native, Run, Steps, backward, forward
+from unspool.engine.native.calling import Batch, Native
+from unspool.engine.native.operators import Run, Steps, backward, forward
 
 _known: dict[str, Native] = {}
 

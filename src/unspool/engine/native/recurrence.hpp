@@ -26,7 +26,7 @@ template <class E> Space<E> space_for(int64_t n) {
 inline Space<T> numbers(int64_t n) { return space_for<T>(n); }
 inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }
 
-// Everything a call needs; the order of the fields is known to operators.py.
+// Everything a call needs; the order of the fields is known to calling.py.
 struct Call {
   int64_t batch, total, input, threads, reversed;
   int64_t adds;                         // whether to_x is added to what is there

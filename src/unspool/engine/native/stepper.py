@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unspool.cells.gated import GatedCell
 from unspool.cells.stepper import check_rows
-from unspool.engine.native.operators import Call, Native, threads
+from unspool.engine.native.calling import Call, Native, threads
 from unspool.state import State
 
 
