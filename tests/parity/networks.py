@@ -100,8 +100,10 @@ def bridged(bridge: nn.Module, memory: list[Tensor], finals: list[State], depth:
     return starts
 
 
-def attend(attention: nn.Module, query: Tensor, memory: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The summary and the weights of one query."""
+def attend(
+    attention: nn.Module, query: Tensor, memory: list[Tensor], looked: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The summary and the weights of one query; `looked` is the sum of the weights of those before."""
     kind = type(attention).__name__
     if kind == "MultiHeadAttention":
         return multihead(attention, query, memory)
@@ -111,11 +113,26 @@ def attend(attention: nn.Module, query: Tensor, memory: list[Tensor]) -> tuple[T
         scores = [query @ (attention.key.weight @ m) for m in memory]
     else:
         q = attention.query.weight @ query
+        places = [torch.zeros(())] * len(memory)
+        if kind == "LocationAttention" and looked is not None:
+            places = located(attention, looked)
         scores = [
-            attention.energy.weight[0] @ torch.tanh(q + attention.key.weight @ m + attention.key.bias) for m in memory
+            attention.energy.weight[0] @ torch.tanh(q + attention.key.weight @ m + attention.key.bias + place)
+            for m, place in zip(memory, places, strict=True)
         ]
     weights = normalised(scores)
     return sum(w * m for w, m in zip(weights, memory, strict=True)), weights
+
+
+def located(attention: nn.Module, looked: Tensor) -> list[Tensor]:
+    """Chorowski et al. (2015), equation 8: what the filters see around each step."""
+    filters = attention.filters.weight[:, 0]
+    reach = filters.shape[1] // 2
+    seen = [
+        sum(filters[:, reach + d] * looked[t + d] for d in range(-reach, reach + 1) if 0 <= t + d < len(looked))
+        for t in range(len(looked))
+    ]
+    return [attention.place.weight @ each for each in seen]
 
 
 def multihead(attention: nn.Module, query: Tensor, memory: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -154,10 +171,10 @@ def logits(model: nn.Module, source: list[int], target: list[int], *, own: bool 
     rows, looked, token = [], [], START
     for following in [*target, END]:
         x = model.embedding.weight[token]
-        x = torch.cat([x, fed]) if type(decoder).__name__ == "FeedingDecoder" else x
+        x = torch.cat([x, fed]) if type(decoder).__name__ in ("FeedingDecoder", "LocatingDecoder") else x
         x = stepped(below, x, states)
         if decoder.attention is not None:
-            summary, weights = attend(decoder.attention, x, memory)
+            summary, weights = attend(decoder.attention, x, memory, sum(looked) if looked else None)
             looked.append(weights)
             x = torch.tanh(decoder.combine.weight @ torch.cat([summary, x]) + decoder.combine.bias)
         upper = states[len(below) :]

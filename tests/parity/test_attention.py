@@ -9,7 +9,14 @@ from torch import Tensor, nn
 
 from unspool import Ragged
 from unspool.errors import ModelError
-from unspool.layers.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, MultiHeadAttention
+from unspool.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    LocationAttention,
+    MultiHeadAttention,
+)
 
 LENGTHS = [3, 0, 5, 1]
 
@@ -22,6 +29,7 @@ def built(kind: str) -> Attention:
         "general": lambda: GeneralAttention(4, 6),
         "additive": lambda: AdditiveAttention(4, 6),
         "additive, wide": lambda: AdditiveAttention(4, 6, hidden_size=5),
+        "location": lambda: LocationAttention(4, 6, filters=3, reach=2),
         "multihead": lambda: MultiHeadAttention(4, 6, heads=2),
         "multihead, wide": lambda: MultiHeadAttention(4, 6, heads=3, hidden_size=9),
     }[kind]()
@@ -39,7 +47,7 @@ def gradients(loss: Tensor, *of: Tensor) -> list[Tensor]:
 
 
 every_kind = pytest.mark.parametrize(
-    "kind", ["dot", "general", "additive", "additive, wide", "multihead", "multihead, wide"]
+    "kind", ["dot", "general", "additive", "additive, wide", "location", "multihead", "multihead, wide"]
 )
 
 
@@ -61,6 +69,19 @@ def test_a_read_is_the_papers_loop(kind: str) -> None:
     assert_same(
         [summaries, *gradients((summaries * noise).sum(), *of)], [expected, *gradients((expected * noise).sum(), *of)]
     )
+
+
+def test_where_others_looked_moves_a_query_as_in_the_papers_loop() -> None:
+    attention = built("location")
+    memory, queries = memory_of(attention), torch.randn(len(LENGTHS), 2, 4, dtype=torch.float64)
+    context = attention.prepare(memory)
+    looked = torch.rand(len(LENGTHS), 2, 5, dtype=torch.float64) * (context.mask == 0)
+    summaries, weights = attention(queries, context, looked)
+    for row, own in enumerate(memory.split()):
+        for n in range(2 if len(own) else 0):
+            expected, weighed = networks.attend(attention, queries[row, n], list(own), looked[row, n, : len(own)])
+            assert_same([summaries[row, n], weights[row, n, : len(own)]], [expected, weighed])
+    assert not torch.allclose(weights[0], attention(queries, context)[1][0])
 
 
 @every_kind

@@ -32,6 +32,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "two layers over two": {"num_layers": 2},
 }
 READING = [(kind, feeding) for kind in ("dot", "general", "additive", "multihead") for feeding in (False, True)]
+READING.append(("location", True))
 SOURCES, TARGETS = [[3, 5, 4, 3], [], [4], [5, 6]], [[4, 3], [3, 3, 4, 5, 4], [], [5]]
 
 

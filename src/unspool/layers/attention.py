@@ -147,6 +147,45 @@ class AdditiveAttention(Attention):
         return self.energy((self.query(queries).unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(3)  # type: ignore[no-any-return]
 
 
+class LocationAttention(AdditiveAttention):
+    """Additive attention that knows where the steps before looked, so that it finds its way through what sounds alike.
+
+        score = v · tanh(W query + U key + V place),    place = F * looked
+
+    `looked` is what all steps before looked at, added up; F are filters over the memory's time.
+
+    Args:
+        hidden_size: width of the sum; `query_size` if left out.
+        filters: how many.
+        reach: steps on each side of the one in the middle that a filter sees.
+
+    Reference:
+        Chorowski et al. (2015), equations 8 and 9, there of the step before alone; added up as in Shen et al. (2018),
+        section 2.2.
+    """
+
+    def __init__(
+        self, query_size: int, memory_size: int, hidden_size: int | None = None, *, filters: int = 10, reach: int = 15
+    ) -> None:
+        super().__init__(query_size, memory_size, hidden_size)
+        self.filters = nn.Conv1d(1, filters, 2 * reach + 1, padding=reach, bias=False)
+        self.place = nn.Linear(filters, self.query.out_features, bias=False)
+
+    def forward(self, queries: Tensor, context: Context, looked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Read the memory.
+
+        Args:
+            queries, context: as of every attention.
+            looked: (batch, n, time), the weights of the steps before each query, added up; none if left out.
+        """
+        sums = self.query(queries).unsqueeze(2) + context.keys.unsqueeze(1)
+        if looked is not None and looked.numel():
+            rows = self.filters(looked.flatten(0, 1).unsqueeze(1)).transpose(1, 2)
+            sums = sums + self.place(rows).unflatten(0, looked.shape[:2])
+        weights = (self.energy(sums.tanh()).squeeze(3) + context.mask).softmax(-1)
+        return torch.bmm(weights, context.values), weights
+
+
 class MultiHeadAttention(Attention):
     """Several scaled dot products side by side, each over its own share of the features.
 

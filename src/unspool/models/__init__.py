@@ -18,6 +18,7 @@ from unspool.models.decoder import Decoded as Decoded
 from unspool.models.decoder import Decoder as Decoder
 from unspool.models.decoder import DeepDecoder as DeepDecoder
 from unspool.models.decoder import FeedingDecoder as FeedingDecoder
+from unspool.models.decoder import LocatingDecoder as LocatingDecoder
 from unspool.models.emissions import BernoulliEmission as BernoulliEmission
 from unspool.models.emissions import Emission as Emission
 from unspool.models.emissions import MixtureEmission as MixtureEmission

@@ -10,10 +10,17 @@ from torch import nn
 from unspool.cells import LSTM, Cell
 from unspool.errors import ModelError
 from unspool.layers import Bidirectional, Dropout, Layers, Residual, Stack
-from unspool.layers.attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, MultiHeadAttention
+from unspool.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    LocationAttention,
+    MultiHeadAttention,
+)
 from unspool.models.bridge import Bridge, LastBridge, LearnedBridge, MeanBridge
 from unspool.models.ctc import CTCNetwork
-from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, state_layers
+from unspool.models.decoder import Decoder, DeepDecoder, FeedingDecoder, LocatingDecoder, state_layers
 from unspool.models.encoder import Encoded, Encoder, memory_size
 from unspool.models.joint import JointNetwork
 from unspool.models.plain import PlainNetwork
@@ -29,6 +36,7 @@ ATTENTIONS: dict[str, type[Attention] | None] = {
     "dot": DotAttention,
     "general": GeneralAttention,
     "additive": AdditiveAttention,
+    "location": LocationAttention,
     "multihead": MultiHeadAttention,
 }
 BRIDGES = ("last", "mean", "learned")
@@ -73,7 +81,8 @@ def encoder_decoder(
         cell: from sizes to a cell, such as `unspool.cells.GRU`.
         bidirectional: whether the encoder reads in both directions.
         decoder_hidden_size, decoder_num_layers, decoder_cell: those of the encoder if left out.
-        attention: "none" (the bridge's state is all the decoder knows), "dot", "general", "additive" or "multihead".
+        attention: "none" (the bridge's state is all the decoder knows), "dot", "general", "additive", "location" (which
+            knows where the steps before looked, with `feeding`) or "multihead".
         heads: of "multihead".
         upper_layers: how many of the decoder's layers lie above the attention and read what it found (`DeepDecoder`).
         feeding: whether a step reads the last step's output (input feeding).
@@ -113,6 +122,7 @@ def encoder_decoder(
     memory, width = encoder.memory_size, decoder_hidden_size or hidden_size
     depth = decoder_num_layers or num_layers
     output_size = embedding_size if tied_embeddings else width
+    feeding |= attention == "location"
     _check_decoder(attention, feeding, upper_layers, depth, width, output_size)
     fed = output_size if feeding else 0
     make, lower = decoder_cell or cell, depth - upper_layers
@@ -128,7 +138,8 @@ def encoder_decoder(
         upper.output_size = width
         decoder: Decoder = DeepDecoder(recurrent, upper, between_ends, read)
     else:
-        decoder = (FeedingDecoder if feeding else Decoder)(recurrent, between_ends, read, output_size)
+        kind = LocatingDecoder if attention == "location" else FeedingDecoder if feeding else Decoder
+        decoder = kind(recurrent, between_ends, read, output_size)
     output = nn.Linear(output_size, target_size)
     initialise([embedded, *_embeddings(encoder)], output)
     if tied_embeddings:

@@ -49,6 +49,15 @@ class FedState(NamedTuple):
     fed: Tensor
 
 
+@exportable
+class LocatedState(NamedTuple):
+    """cell, fed: as of `FedState`. looked: (rows, time), the weights of all steps so far, added up."""
+
+    cell: State
+    fed: Tensor
+    looked: Tensor
+
+
 class Decoder(nn.Module):
     """A recurrent cell that reads an encoder's memory.
 
@@ -100,12 +109,13 @@ class Decoder(nn.Module):
     def _combined(self, output: Tensor, *summary: Tensor) -> Tensor:
         return output if self.combine is None else torch.tanh(self.combine(torch.cat([*summary, output], 1)))
 
-    def read(self, output: Tensor, context: Context | None) -> Decoded:
-        """The same for one step's rows."""
+    def read(self, output: Tensor, context: Context | None, *looked: Tensor) -> Decoded:
+        """The same for one step's rows; some attention asks where these have looked so far, (rows, time)."""
         if self.attention is None or context is None:
             return Decoded(self._combined(output), None)
         groups = context.mask.shape[0]
-        summary, weights = self.attention(output.unflatten(0, (groups, -1) if groups else (0, 1)), context)
+        grouped = [each.unflatten(0, (groups, -1) if groups else (0, 1)) for each in (output, *looked)]
+        summary, weights = self.attention(grouped[0], context, *grouped[1:])
         return Decoded(self._combined(output, summary.flatten(0, 1)), weights.flatten(0, 1))
 
     def step(self, x: Tensor, state: State, context: Context | None) -> tuple[Decoded, State]:
@@ -212,6 +222,26 @@ class FeedingDecoder(Decoder):
 
     def forced(self, inputs: Ragged, state: State, context: Context | None) -> Attended:
         return stepwise(self, inputs.values, inputs, state, context)
+
+
+class LocatingDecoder(FeedingDecoder):
+    """A feeding decoder whose attention knows where the steps before looked.
+
+    Reference:
+        Chorowski et al. (2015), section 2.2.
+    """
+
+    def start(self, encoded: Encoded) -> tuple[State, Context | None]:
+        state, context = super().start(encoded)
+        assert isinstance(state, FedState)
+        assert context is not None
+        return LocatedState(state.cell, state.fed, torch.zeros_like(context.mask.squeeze(1))), context
+
+    def _fed(self, cell: Any, x: Tensor, state: Any, context: Context | None) -> tuple[Decoded, State]:
+        output, after = cell(torch.cat([x, state.fed], 1), state.cell)
+        decoded = self.read(output, context, state.looked)
+        assert decoded.weights is not None
+        return decoded, LocatedState(after, decoded.output, state.looked + decoded.weights)
 
 
 def stepwise(

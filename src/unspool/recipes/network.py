@@ -54,8 +54,9 @@ class DecoderSpec(Section):
 class AttentionSpec(Section):
     """How the decoder looks back at the input."""
 
-    kind: Literal["none", "dot", "general", "additive", "multihead"] = "multihead"
-    """`none` leaves the bridge alone to carry the input over. Multi-head is the fastest."""
+    kind: Literal["none", "dot", "general", "additive", "location", "multihead"] = "multihead"
+    """`none` leaves the bridge alone to carry the input over. Multi-head is the fastest; `location` knows where the
+    steps before looked, as speech wants it, and has `feeding`."""
     heads: Size = 4
     """Heads of multi-head attention; a divisor of the decoder's `hidden_size`."""
     feeding: bool = False
@@ -67,7 +68,9 @@ class AttentionSpec(Section):
     @model_validator(mode="after")
     def _copying_points(self) -> AttentionSpec:
         if self.copying and self.kind == "none":
-            raise ValueError("must be dot, general, additive or multihead attention to have `copying`, but is none")
+            raise ValueError(
+                "must be dot, general, additive, location or multihead attention to have `copying`, but is none"
+            )
         return self
 
     @model_validator(mode="after")

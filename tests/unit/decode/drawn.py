@@ -15,7 +15,7 @@ from unspool.models import encoder_decoder
 
 VOCABULARY, START, END = 5, 1, 2
 SOURCES = [[3, 4, 3, 6], [], [5], [4, 4, 6]]
-KINDS = [("none", False), ("general", False), ("additive", True), ("multihead", False)]
+KINDS = [("none", False), ("general", False), ("additive", True), ("location", True), ("multihead", False)]
 
 
 def model_of(seed: int, attention: str = "additive", feeding: bool = True, ends: float = 0.0) -> Any:

@@ -18,6 +18,7 @@ KINDS = [
     ("dot", False),
     ("general", True),
     ("additive", True),
+    ("location", True),
     ("multihead", False),
     ("general, copying", False),
     ("additive, copying", True),
@@ -239,7 +240,7 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
     [
         (
             {"attention": "hard"},
-            "`attention` must be one of none, dot, general, additive, multihead, but is 'hard'",
+            "`attention` must be one of none, dot, general, additive, location, multihead, but is 'hard'",
         ),
         ({"bridge": "first"}, "`bridge` must be one of last, mean, learned, but is 'first'"),
         (

@@ -323,7 +323,8 @@ MISTAKES = {
     ),
     "copying": (
         "model.attention={kind: none, copying: true}",
-        "`model.attention` must be dot, general, additive or multihead attention to have `copying`, but is none",
+        "`model.attention` must be dot, general, additive, location or multihead attention to have `copying`, "
+        "but is none",
     ),
     "unknown metric": ("metrics=[wer, blue]", "`metrics.1` must be a metric, but is 'blue'; did you mean `bleu`?"),
     "unknown baseline": (
