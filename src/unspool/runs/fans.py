@@ -1,4 +1,4 @@
-"""What a model that tells quantiles expected, and what came, as a picture in the folder of its run."""
+"""What a model expected that tells quantiles, or which way a price goes, and what came, as a picture in its run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from unspool.fields import QuantilesField
+from unspool.fields import LabelField, QuantilesField
 from unspool.runs.preparing import Prepared
 from unspool.runs.run import Run
 from unspool.training.fan import fan
 
 _PAST, _SHOWN = 20, 40
+_MOVED, _PRICE = "return", "price"  # columns of a table of prices
+_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of a model that has none of its own
+
+
+def shows_fan(run: Run, made: Prepared) -> bool:
+    """Whether `show_fan` has something to draw: quantiles, or classes of days whose returns and prices are known."""
+    field = run.fields[run.task.target]
+    if isinstance(field, LabelField):
+        row = next(iter(made.tables["valid"]), {})
+        return all(isinstance(row.get(column), int | float) for column in (_MOVED, _PRICE))
+    return isinstance(field, QuantilesField)
 
 
 def show_fan(run: Run, made: Prepared) -> None:
@@ -22,27 +33,51 @@ def show_fan(run: Run, made: Prepared) -> None:
 
     Where the table has a column `price`, numbers are returns in per cent of it and the picture is of prices: each fan
     opens from the last price that was known. Where it has `ticker`, it is of the first one; `date` names the rows.
+    Where the model tells classes, such as up and down, the column `return` says how far days of each went in training,
+    and a fan mixes these as the model's probabilities say.
     """
     field, target = run.fields[run.task.target], run.task.target
     if importlib.util.find_spec("matplotlib") is None or not run.task.sources:
         return
-    assert isinstance(field, QuantilesField)
+    of_classes = not isinstance(field, QuantilesField)
+    target = _MOVED if of_classes else target
     first = made.tables["valid"][0].get("ticker")
     rows = list(islice((row for row in made.tables["valid"] if row.get("ticker") == first), _PAST + _SHOWN))
     shown = rows[min(_PAST, len(rows) // 2) :]
-    told = [list(json.loads(each.text).values()) for each in run.predict([_asked(run, row) for row in shown])]
-    prices = ["price" in row for row in rows]
-    bases = np.array([float(row["price"]) if all(prices) else 0.0 for row in rows])
+    asked = [_asked(run, row) for row in shown]
+    levels = field.levels if isinstance(field, QuantilesField) else _LEVELS
+    told = (
+        _mixed(run, made, asked) if of_classes else [[*json.loads(each.text).values()] for each in run.predict(asked)]
+    )
+    prices = [_PRICE in row for row in rows]
+    bases = np.array([float(row[_PRICE]) if all(prices) else 0.0 for row in rows])
     numbers = np.array([float(row[target]) for row in rows])
     past = len(rows) - len(shown)
     if all(prices):
         numbers = bases * (1 + numbers / 100)
         told = (bases[past:, None] * (1 + np.array(told) / 100)).tolist()
     times = [str(row.get("date", number)) for number, row in enumerate(rows)]
-    unit = "price" if all(prices) else target
+    unit = _PRICE if all(prices) else target
     path = run.folder.plots / "fan.png"
     title = f"{first}, each day from the day before" if first is not None else "each from what was known before"
-    fan(times, numbers[:past].tolist(), numbers[past:].tolist(), told, field.levels, path, title=title, unit=unit)
+    fan(times, numbers[:past].tolist(), numbers[past:].tolist(), told, levels, path, title=title, unit=unit)
+
+
+def _mixed(run: Run, made: Prepared, asked: list[Any]) -> list[list[float]]:
+    """Quantiles of training returns, in which each class counts as much as the model believes in it."""
+    train = made.tables["train"]
+    moved = np.array([float(number) for number in train.column(_MOVED)])
+    names, of = np.unique([str(name) for name in train.column(run.task.target)], return_inverse=True)
+    order = np.argsort(moved, kind="stable")
+    moved, of, counts = moved[order], of[order], np.bincount(of)
+    found = []
+    for answer in run.predict(asked, n_best=len(names)):
+        believed = {each.text: np.exp(each.log_probability) for each in answer.n_best or (answer,)}
+        share = np.array([believed.get(name, 0.0) for name in names.tolist()]) / counts
+        mass = share[of].cumsum()
+        places = np.searchsorted(mass, np.array(_LEVELS) * mass[-1]).clip(max=len(moved) - 1)
+        found.append(moved[places].tolist())
+    return found
 
 
 def _asked(run: Run, row: dict[str, Any]) -> Any:

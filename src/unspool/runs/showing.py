@@ -19,7 +19,6 @@ from unspool.fields import (
     AudioField,
     ImageField,
     LabelField,
-    QuantilesField,
     RegionsField,
     RowsField,
     SeriesField,
@@ -31,7 +30,7 @@ from unspool.fields import (
 from unspool.fields.notes import MusicField
 from unspool.models import CTCNetwork, RegionEncoder
 from unspool.ragged import Ragged
-from unspool.runs.fans import show_fan
+from unspool.runs.fans import show_fan, shows_fan
 from unspool.runs.preparing import Prepared
 from unspool.runs.run import Run, questions
 from unspool.tasks import Prediction, SequenceToSequence
@@ -73,6 +72,7 @@ def show(run: Run, made: Prepared) -> None:
         any of steps           any             attention.png, where it has attention
         a piece's first steps  music           roll.png, and predictions/sample.mid, which can be heard
         any                    quantiles       fan.png, with what came
+        days of prices         their movement  fan.png, of what days with such movements made of a price in training
         an opening, or nothing a text          predictions/sample.txt, how it goes on
         any                    a drawing       drawings.png, of strokes drawings.svg, too; of each class two
 
@@ -87,7 +87,7 @@ def show(run: Run, made: Prepared) -> None:
     show_it = _show_music if isinstance(target, MusicField) else _show_example
     if isinstance(target, RowsField | StrokesField):
         show_it = _show_drawings
-    if isinstance(target, QuantilesField):
+    if shows_fan(run, made):
         show_it = show_fan
     if isinstance(target, TextField) and not run.task.sources:
         show_it = _show_text

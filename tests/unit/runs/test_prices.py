@@ -17,6 +17,7 @@ from unspool.errors import RecipeError, RunError
 from unspool.fields import QuantilesField
 from unspool.metrics import clustered_error, exact_match, mcc, pinball
 from unspool.recipes import Recipe
+from unspool.runs import fans
 from unspool.runs.preparing import prepared, tables_of
 
 VALID, TEST = "2014-05-01", "2014-06-01"
@@ -126,6 +127,30 @@ def test_quantiles_are_told_saved_and_measured_beside_climatology(returns: Run) 
 def test_a_price_fan_is_in_the_folder(returns: Run) -> None:
     pytest.importorskip("matplotlib")
     assert (returns.folder.plots / "fan.png").stat().st_size > 1000
+
+
+def test_a_fan_of_movements_mixes_their_returns_as_the_model_believes_in_them(prices: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run = runs.train(recipe(prices), tmp_path / "run")
+    assert (run.folder.plots / "fan.png").stat().st_size > 1000
+    made = prepared(run.recipe)
+    train = [*made.tables["train"]]
+    row = made.tables["valid"][0]
+    (told,) = fans._mixed(run, made, [row["history"]])
+    (answer,) = run.predict([row["history"]], n_best=2)
+    assert {each.text for each in answer.n_best} == {"up", "down"}
+
+    def below(level: float) -> float:
+        """The probability that the model gives to returns up to that one."""
+        return sum(
+            np.exp(each.log_probability)
+            * np.mean([moved["return"] <= level for moved in train if moved["movement"] == each.text])
+            for each in answer.n_best
+        )
+
+    for level, number in zip((0.05, 0.25, 0.5, 0.75, 0.95), told, strict=True):
+        assert below(number) >= level - 1e-9
+        assert below(number - 1e-9) < level
 
 
 def test_the_card_says_what_it_can_not_do(returns: Run) -> None:
