@@ -5,12 +5,13 @@
 
 `RUN` was trained on features of recordings to tell words by CTC, as `dictate` with `outputs.text.unit=words`. The most
 probable of the paths that say a sentence tells where each of its words is; between two words, the middle of what lies
-between them is where one ends. Every run of up to so many neighbouring words of the training part becomes an array and a
-row of a table, with its speaker: so what a split by `speaker` holds out of sentences, it holds out of these.
+between them is where one ends. Every run of up to so many neighbouring words of the training part becomes an array and
+a row of a table, with its speaker: so what a split by `speaker` holds out of sentences, it holds out of these.
 """
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def main() -> None:
     for row in (row for part in ("train", "valid") for row in tables[part]):
         frames = run.fields["sound"].decode(run.fields["sound"].encode(row["sound"]))
         words = row["text"].split()
-        edges = edges_of(run, row["sound"], words, len(frames))
+        edges = edges_of(places_of(run, row["sound"], row["text"]), run.model.encoder.front.time_stride, len(frames))
         for count in range(1, min(arguments.most, len(words)) + 1):
             for first in range(len(words) - count + 1):
                 begin, end = max(edges[first] - MARGIN, 0), edges[first + count] + MARGIN
@@ -49,17 +50,20 @@ def main() -> None:
     print(f"{len(rows):,} runs")
 
 
-def edges_of(run: Run, sound: str, words: list[str], frames: int) -> list[int]:
-    """The frames at which each word begins, and where the last one ends."""
-    ids, field = torch.arange(1), run.fields[run.task.target]
-    target = Ragged.from_list([field.encode(" ".join(words))], ids)
+def places_of(run: Run, sound: str, text: str) -> list[int]:
+    """Which word each step of the network says, -1 for none."""
+    ids = torch.arange(1)
+    target = Ragged.from_list([run.fields[run.task.target].encode(text)], ids)
     batch = Batch({"sound": Ragged.from_list([run.fields["sound"].encode(sound)], ids)}, ids)
     with torch.no_grad():
         scores = run.model(run.task.source(batch)).map(lambda step: step.float().log_softmax(1))
-    places = ctc_alignment(scores, target).values
-    stride = run.model.encoder.front.time_stride
-    steps = [(places == place).nonzero().flatten() * stride for place in range(len(words))]
-    between = [int(before[-1] + stride + after[0]) // 2 for before, after in zip(steps, steps[1:], strict=False)]
+    return ctc_alignment(scores, target).values.tolist()
+
+
+def edges_of(places: list[int], stride: int, frames: int) -> list[int]:
+    """The frames at which each word begins, and where the last one ends; a step has `stride` of them."""
+    said = [[step for step, place in enumerate(places) if place == word] for word in range(max(places) + 1)]
+    between = [(before[-1] + 1 + after[0]) * stride // 2 for before, after in pairwise(said)]
     return [0, *between, frames]
 
 

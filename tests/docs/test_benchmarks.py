@@ -4,6 +4,7 @@ import argparse
 import copy
 import dataclasses
 import io
+import json
 import sys
 import wave
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from unspool.engine.native import compiler
@@ -256,3 +258,27 @@ def test_a_roofline_is_measured_on_each_number_of_threads() -> None:
     found = script("roofline").measure([1, 2], rounds=1, seconds=0.001)
     assert {name for name, _ in found} == set(script("roofline").SIZES)
     assert all(rate > 0 for rate in found.values())
+
+
+@pytest.mark.usefixtures("_path")
+def test_runs_of_words_are_cut_where_they_are_said_and_stand_still_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = np.tile(np.arange(38, dtype=np.uint8)[:, None, None], (2, 1, 2, 2))
+    np.savez(tmp_path / "grid_s1_mouth_38x24x70.npz", frames=frames, ids=np.array(["one", "two"]))
+    said = [[0, 20, "sil"], [20, 30, "bin"], [30, 40, "blue"], [40, 50, "now"], [50, 75, "sil"]]
+    (tmp_path / "grid_s1_meta.json").write_text(json.dumps({"align": [said, said]}))
+    monkeypatch.setattr(sys, "argv", ["grid_words.py", str(tmp_path), str(tmp_path / "out"), "--most", "2"])
+    script("grid_words").main()
+    assert "6 of 2 sentences" in capsys.readouterr().out
+    one, two = (np.load(tmp_path / "out" / f"grid_s1_words_{count}.npz") for count in (1, 2))
+    assert one["text"].tolist() == ["bin", "blue", "now"] * 2
+    assert one["ids"].tolist() == ["one"] * 3 + ["two"] * 3
+    assert one["frames"][0, :, 0, 0].tolist() == [*range(8, 18)]  # around 10 to 15, the 20th to the 30th picture
+    assert two["text"].tolist() == ["bin blue", "blue now"] * 2
+    assert two["frames"][0, :, 0, 0].tolist() == [10, 10, *range(10, 21), 20]
+
+
+@pytest.mark.usefixtures("_path")
+def test_a_word_ends_in_the_middle_of_what_lies_between_it_and_the_next() -> None:
+    assert script("spoken_runs").edges_of([-1, 0, 0, -1, -1, 1, -1, 2], 4, 33) == [0, 16, 26, 33]
