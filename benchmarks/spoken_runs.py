@@ -5,8 +5,9 @@
 
 `RUN` was trained on features of recordings to tell words by CTC, as `dictate` with `outputs.text.unit=words`. The most
 probable of the paths that say a sentence tells where each of its words is; between two words, the middle of what lies
-between them is where one ends. Every run of up to so many neighbouring words of the training part becomes an array and
-a row of a table, with its speaker: so what a split by `speaker` holds out of sentences, it holds out of these.
+between them is where one ends. Every run of up to so many neighbouring words of the training and the validation part
+becomes an array and a row of a table, with its speaker: what a split by `speaker` holds out of sentences, it holds out
+of these.
 """
 
 import argparse
@@ -32,7 +33,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--most", type=int, default=5, help="words of a run")
     arguments = parser.parse_args()
-    run, tables = unspool.load(arguments.run), tables_of(unspool.load(arguments.run).recipe)
+    run = unspool.load(arguments.run)
+    tables = tables_of(run.recipe)
     (arguments.out / "arrays").mkdir(parents=True, exist_ok=True)
     rows = []
     for row in (row for part in ("train", "valid") for row in tables[part]):

@@ -133,7 +133,7 @@ def test_a_cell_whose_weights_lie_far_takes_more_rows_at_once_and_is_right() -> 
     cell = cells.GRU(4, 420).double()
     assert cell.weight_hidden.numel() >= emit.FAR
     assert "R = 24;" in forms.compiled(cell).program.source
-    check("native", cell, *batch(cell, [3, 1, 2, 0] * 8, torch.float64))
+    check("native", cell, *batch(cell, [3, 1, 2, 0] * 12, torch.float64))
 
 
 @every_case

@@ -71,6 +71,13 @@ def test_a_read_is_the_papers_loop(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "number", "least"), [("filters", 0, 1), ("reach", -1, 0)])
+def test_location_attention_has_filters_that_reach_somewhere(name: str, number: int, least: int) -> None:
+    with pytest.raises(ModelError) as error:
+        LocationAttention(4, 6, **{name: number})
+    assert str(error.value) == f"`{name}` of location attention must be at least {least}, but is {number}"
+
+
 def test_where_others_looked_moves_a_query_as_in_the_papers_loop() -> None:
     attention = built("location")
     memory, queries = memory_of(attention), torch.randn(len(LENGTHS), 2, 4, dtype=torch.float64)

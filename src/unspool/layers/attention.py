@@ -152,7 +152,8 @@ class LocationAttention(AdditiveAttention):
 
         score = v · tanh(W query + U key + V place),    place = F * looked
 
-    `looked` is what all steps before looked at, added up; F are filters over the memory's time.
+    `looked` is what all steps before looked at, added up, as `LocatingDecoder` does it; a decoder that does not leaves
+    `place` out. F are filters over the memory's time.
 
     Args:
         hidden_size: width of the sum; `query_size` if left out.
@@ -168,6 +169,9 @@ class LocationAttention(AdditiveAttention):
         self, query_size: int, memory_size: int, hidden_size: int | None = None, *, filters: int = 10, reach: int = 15
     ) -> None:
         super().__init__(query_size, memory_size, hidden_size)
+        for name, number, least in (("filters", filters, 1), ("reach", reach, 0)):
+            if number < least:
+                raise ModelError(f"`{name}` of location attention must be at least {least}, but is {number}")
         self.filters = nn.Conv1d(1, filters, 2 * reach + 1, padding=reach, bias=False)
         self.place = nn.Linear(filters, self.query.out_features, bias=False)
 
@@ -176,7 +180,8 @@ class LocationAttention(AdditiveAttention):
 
         Args:
             queries, context: as of every attention.
-            looked: (batch, n, time), the weights of the steps before each query, added up; none if left out.
+            looked: (batch, n, time), the weights of the steps before each query, added up, zero past a memory's end;
+                none if left out.
         """
         sums = self.query(queries).unsqueeze(2) + context.keys.unsqueeze(1)
         if looked is not None and looked.numel():

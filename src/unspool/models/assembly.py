@@ -302,7 +302,8 @@ def _check_decoder(
             f"{upper_layers}"
         )
     if upper_layers and feeding:
-        raise ModelError("`upper_layers` read what attention found without `feeding`; leave one of them out")
+        asked = "`feeding`, which location attention has" if attention == "location" else "`feeding`"
+        raise ModelError(f"`upper_layers` read what attention found without {asked}; leave one of them out")
     if upper_layers and output_size != width:
         raise ModelError(
             f"`tied_embeddings` with `upper_layers` needs a decoder as wide as the embedding ({output_size}), but it "

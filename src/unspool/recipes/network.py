@@ -76,7 +76,9 @@ class AttentionSpec(Section):
     @model_validator(mode="after")
     def _no_feeding(self) -> AttentionSpec:
         if self.feeding and self.kind in ("none", "multihead"):
-            raise ValueError(f"must be dot, general or additive attention to have `feeding`, but is {self.kind}")
+            raise ValueError(
+                f"must be dot, general, additive or location attention to have `feeding`, but is {self.kind}"
+            )
         return self
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from itertools import islice
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from unspool.errors import RunError
 from unspool.fields import LabelField, QuantilesField
 from unspool.runs.preparing import Prepared
 from unspool.runs.run import Run
 from unspool.training.fan import fan
 
 _PAST, _SHOWN = 20, 40
-_MOVED, _PRICE = "return", "price"  # columns of a table of prices
+_MOVEMENT, _MOVED, _PRICE = "movement", "return", "price"  # columns of a table of prices
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of a model that has none of its own
 
 
 def shows_fan(run: Run, made: Prepared) -> bool:
-    """Whether `show_fan` has something to draw: quantiles, or classes of days whose returns and prices are known."""
+    """Whether `show_fan` has something to draw: quantiles, or movements of days whose returns and prices are known."""
     field = run.fields[run.task.target]
     if isinstance(field, LabelField):
-        row = next(iter(made.tables["valid"]), {})
-        return all(isinstance(row.get(column), int | float) for column in (_MOVED, _PRICE))
+        return run.task.target == _MOVEMENT and {_MOVED, _PRICE} <= {*made.tables["valid"].columns}
     return isinstance(field, QuantilesField)
 
 
@@ -33,8 +33,11 @@ def show_fan(run: Run, made: Prepared) -> None:
 
     Where the table has a column `price`, numbers are returns in per cent of it and the picture is of prices: each fan
     opens from the last price that was known. Where it has `ticker`, it is of the first one; `date` names the rows.
-    Where the model tells classes, such as up and down, the column `return` says how far days of each went in training,
-    and a fan mixes these as the model's probabilities say.
+    Where the model tells a movement, such as up and down, the column `return` says how far days of each went in
+    training, and a fan mixes these as the model's probabilities say. Days whose return is no number are left out.
+
+    Raises:
+        RunError: nothing to draw; a model that believes in nothing that there was in training.
     """
     field, target = run.fields[run.task.target], run.task.target
     if importlib.util.find_spec("matplotlib") is None or not run.task.sources:
@@ -42,7 +45,8 @@ def show_fan(run: Run, made: Prepared) -> None:
     of_classes = not isinstance(field, QuantilesField)
     target = _MOVED if of_classes else target
     first = made.tables["valid"][0].get("ticker")
-    rows = list(islice((row for row in made.tables["valid"] if row.get("ticker") == first), _PAST + _SHOWN))
+    rows = [row for row in made.tables["valid"] if row.get("ticker") == first and (not of_classes or _known(row))]
+    rows = rows[: _PAST + _SHOWN]
     shown = rows[min(_PAST, len(rows) // 2) :]
     asked = [_asked(run, row) for row in shown]
     levels = field.levels if isinstance(field, QuantilesField) else _LEVELS
@@ -65,9 +69,9 @@ def show_fan(run: Run, made: Prepared) -> None:
 
 def _mixed(run: Run, made: Prepared, asked: list[Any]) -> list[list[float]]:
     """Quantiles of training returns, in which each class counts as much as the model believes in it."""
-    train = made.tables["train"]
-    moved = np.array([float(number) for number in train.column(_MOVED)])
-    names, of = np.unique([str(name) for name in train.column(run.task.target)], return_inverse=True)
+    train = [row for row in made.tables["train"] if _known(row)]
+    moved = np.array([float(row[_MOVED]) for row in train])
+    names, of = np.unique([str(row[_MOVEMENT]) for row in train], return_inverse=True)
     order = np.argsort(moved, kind="stable")
     moved, of, counts = moved[order], of[order], np.bincount(of)
     found = []
@@ -75,9 +79,16 @@ def _mixed(run: Run, made: Prepared, asked: list[Any]) -> list[list[float]]:
         believed = {each.text: np.exp(each.log_probability) for each in answer.n_best or (answer,)}
         share = np.array([believed.get(name, 0.0) for name in names.tolist()]) / counts
         mass = share[of].cumsum()
+        if not len(mass) or not mass[-1] > 0:
+            raise RunError(f"a fan of prices mixes days of {', '.join(names)}, but the model tells {answer.text}")
         places = np.searchsorted(mass, np.array(_LEVELS) * mass[-1]).clip(max=len(moved) - 1)
         found.append(moved[places].tolist())
     return found
+
+
+def _known(row: dict[str, Any]) -> bool:
+    """Whether a day's return and price are numbers."""
+    return all(isinstance(row[column], int | float) and isfinite(row[column]) for column in (_MOVED, _PRICE))
 
 
 def _asked(run: Run, row: dict[str, Any]) -> Any:

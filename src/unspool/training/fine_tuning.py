@@ -93,7 +93,7 @@ _PARTS = 3  # of a name that tells where a tensor belongs: `weight` alone is of 
 
 
 def _elsewhere(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, str]:
-    """What the file has under a longer or a shorter name, where that is the only one and it is the only one's."""
+    """What the file has under a longer or a shorter name, where that is the only one and it is the only tensor's."""
     asked, offered = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
     pairs = [
         (name, other)
@@ -101,9 +101,9 @@ def _elsewhere(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict
         for other in offered
         if (name.endswith(f".{other}") or other.endswith(f".{name}"))
         and min(name.count("."), other.count(".")) >= _PARTS - 1
-        and ours[name].shape == theirs[other].shape
     ]
-    names, others = Counter(name for name, _ in pairs), Counter(other for _, other in pairs)
+    names = Counter(name for name, _ in pairs)
+    others = Counter(other for _, other in {(ours[name].data_ptr(), other) for name, other in pairs})  # tied ones once
     return {name: other for name, other in sorted(pairs) if names[name] == others[other] == 1}
 
 

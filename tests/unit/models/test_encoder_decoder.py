@@ -272,6 +272,11 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
             "`upper_layers` read what attention found without `feeding`; leave one of them out",
         ),
         (
+            {"attention": "location", "decoder_num_layers": 2, "upper_layers": 1},
+            "`upper_layers` read what attention found without `feeding`, which location attention has; leave one of them "
+            "out",
+        ),
+        (
             {"decoder_num_layers": 2, "upper_layers": 1, "tied_embeddings": True, "decoder_hidden_size": 5},
             "`tied_embeddings` with `upper_layers` needs a decoder as wide as the embedding (4), but it is 5",
         ),

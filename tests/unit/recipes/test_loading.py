@@ -319,7 +319,7 @@ MISTAKES = {
     ),
     "feeding": (
         "model.attention={kind: none, feeding: true}",
-        "`model.attention` must be dot, general or additive attention to have `feeding`, but is none",
+        "`model.attention` must be dot, general, additive or location attention to have `feeding`, but is none",
     ),
     "copying": (
         "model.attention={kind: none, copying: true}",

@@ -55,6 +55,18 @@ def test_a_part_is_taken_from_where_it_lies_in_another_network(into: str, tmp_pa
     assert f"  taken:     `{here}.bias`, `{there}.bias` in the file" in str(report)
 
 
+def test_a_part_of_another_shape_is_named_and_a_tied_one_is_one(tmp_path: Path) -> None:
+    save_file(encoder().state_dict(), tmp_path / "model.safetensors")
+    other = nn.ModuleDict({"encoder": nn.ModuleDict({"cell": nn.Linear(2, 4)})})
+    tied = nn.Linear(2, 3)
+    one, same = (nn.ModuleDict({"encoder": nn.ModuleDict({"cell": tied})}) for _ in range(2))
+    with pytest.raises(RunError, match="must share at least one tensor with the model"):
+        initialise(nn.ModuleDict({"reader": other}), tmp_path)
+    report = initialise(nn.ModuleDict({"reader": other, "head": nn.Linear(3, 1)}), tmp_path)
+    assert report.reshaped["reader.encoder.cell.weight"] == ((3, 2), (4, 2))
+    assert len(initialise(nn.ModuleDict({"one": one, "same": same}), tmp_path).loaded) == 4
+
+
 def test_a_part_that_is_there_twice_is_not_taken(tmp_path: Path) -> None:
     save_file(encoder().state_dict(), tmp_path / "model.safetensors")
     twice = nn.ModuleDict({"one": encoder(), "other": encoder()})
