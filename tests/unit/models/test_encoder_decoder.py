@@ -273,8 +273,8 @@ def test_a_seed_gives_the_same_weights_wherever_in_memory_a_model_lies() -> None
         ),
         (
             {"attention": "location", "decoder_num_layers": 2, "upper_layers": 1},
-            "`upper_layers` read what attention found without `feeding`, which location attention has; leave one of them "
-            "out",
+            "`upper_layers` read what attention found without `feeding`, which location attention has; leave one of "
+            "them out",
         ),
         (
             {"decoder_num_layers": 2, "upper_layers": 1, "tied_embeddings": True, "decoder_hidden_size": 5},
