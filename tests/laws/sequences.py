@@ -13,12 +13,12 @@ from unspool.state import concat, leaves, map_leaves, select
 EXACT = {"rtol": 1e-9, "atol": 1e-11}  # float64 to rounding
 
 
-def lengths_drawn(examples: int = 5) -> Any:
+def lengths_drawn(examples: int = 3) -> Any:
     """A test's `lengths`: drawn, and always none, zero alone, one alone, ties, and every order."""
 
     def decorate(test: Any) -> Any:
         test = given(lengths=st.lists(st.integers(0, 5), max_size=5))(test)
-        for special in ([], [0, 0], [1], [3, 3, 0, 1], [1, 5, 0, 4]):
+        for special in ([], [0, 0], [1], [3, 3, 0, 1, 5]):
             test = example(lengths=special)(test)
         return settings(max_examples=examples, deadline=None, derandomize=True)(test)
 

@@ -67,7 +67,7 @@ def test_static_equals_dynamic(subject: Subject, lengths: list[int]) -> None:
 
 
 @every_static
-@lengths_drawn(2)
+@lengths_drawn(1)
 def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
@@ -80,7 +80,7 @@ def test_nan_in_padding_changes_nothing_and_outputs_are_zero_there(subject: Subj
 
 
 @every_subject
-@lengths_drawn(2)
+@lengths_drawn(1)
 def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
@@ -95,7 +95,7 @@ def test_permuting_a_batch_permutes_its_results(subject: Subject, lengths: list[
 
 
 @every_subject
-@lengths_drawn(2)
+@lengths_drawn(1)
 def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)
@@ -107,7 +107,7 @@ def test_a_batch_of_one_equals_that_row(subject: Subject, lengths: list[int]) ->
 
 
 @every_subject
-@lengths_drawn(2)
+@lengths_drawn(1)
 def test_two_pieces_equal_the_whole_when_the_state_is_carried(subject: Subject, lengths: list[int]) -> None:
     cell, inputs = made(subject), batch_of(lengths, subject.features)
     state = random_state(cell, inputs)

@@ -148,7 +148,7 @@ def test_the_command_prints_how_sure_it_is(run: Run, unspool_: Callable[..., Any
 
 def test_a_text_has_no_features_to_be_near(recipe: recipes.Recipe, tmp_path: Path) -> None:
     changes = ["inputs.image={kind: text, unit: characters}", "model.front={}", "model.attention.kind=general"]
-    run = runs.train(recipes.load(recipe, [*changes, "train.metric=loss"]), tmp_path / "text")
+    run = runs.train(recipes.load(recipe, [*changes, "train.metric=loss", "train.epochs=1"]), tmp_path / "text")
     with pytest.raises(RunError) as error:
         run.baselines("test")
     assert str(error.value) == "`baselines` must be without nearest_features where `image` is a text; use nearest"
