@@ -6,7 +6,7 @@
 `GRID` holds the mouths of talker s1 (`grid_s1_mouth_38x24x70.npz`) and when each word is said (`grid_s1_meta.json`, in
 frames, of which the mouths are every second). Each word becomes a clip of ten steps around its middle, and so does each
 run of two words, three, and so on, four steps longer a word; all with the id of their sentence: so what a split by `id`
-holds out of sentences, it holds out of words. Around a run the picture stands still, so that it says no other words.
+holds out of sentences, it holds out of words. Around several words the picture stands still: it says no others.
 """
 
 import argparse

@@ -14,7 +14,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-11}  # float64 to rounding
 
 
 def lengths_drawn(examples: int = 3) -> Any:
-    """A test's `lengths`: drawn, and always none, zero alone, one alone, ties, and every order."""
+    """A test's `lengths`: drawn, and always none, zeros alone, one alone, and ties, a zero and either order."""
 
     def decorate(test: Any) -> Any:
         test = given(lengths=st.lists(st.integers(0, 5), max_size=5))(test)
