@@ -2,10 +2,10 @@
 
     python benchmarks/roofline.py [--rounds 9]
 
-Rows of one step of an LSTM (12 at once, as the engine takes them where weights are near) times packed weights of several
-sizes: within the nearest cache, the second and the third. No engine that computes in float32 goes beyond the first line.
-Where all threads together are hardly faster than one, they share what multiplies: the system's two processors are one
-core.
+Rows of one step of an LSTM (12 at once, as the engine takes them where weights are near) times packed weights of
+several sizes: within the nearest cache, the second and the third. No engine that computes in float32 goes beyond the
+first line. Where all threads together are hardly faster than one, they share what multiplies: the system's two
+processors are one core.
 """
 
 import argparse
