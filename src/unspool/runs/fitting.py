@@ -89,5 +89,5 @@ def _unfitted(spec: FieldSpec) -> Field:
 
 def readers_of(recipe: Recipe) -> dict[str, Field]:
     """A field for each column whose values are files, not fitted."""
-    found = {name: _unfitted(spec) for name, spec in recipe.fields.items()}
+    found = {name: _unfitted(spec) for name, spec in recipe.fields.items() if not isinstance(spec, TextSpec)}
     return {name: field for name, field in found.items() if getattr(field, "reads_files", False)}
