@@ -60,8 +60,12 @@ class SummedGradients:
         self._group = group
         with group.listening():
             # Unused parameters are looked for, since a rank may have nothing to do, and keep the buckets as they are.
+            # Gradients lie where they are summed, so that none is copied there and back.
             self._ddp = DistributedDataParallel(
-                _Part(model, loss), forward_sync_buffers=False, find_unused_parameters=True
+                _Part(model, loss),
+                forward_sync_buffers=False,
+                find_unused_parameters=True,
+                gradient_as_bucket_view=True,
             )
             self._ddp.register_comm_hook(None, _summed)
 
