@@ -10,49 +10,70 @@ from unspool.data.separated import separated_rows
 from unspool.errors import DataError
 from unspool.nearest import choices
 
-COLUMNS = ("emoji", "language", "name", "base", "pair", "tones")
+COLUMNS = ("emoji", "language", "name", "base", "pair", "family", "family_pair", "tones")
 _NOT_LANGUAGES = ("emoji", "codepoints")
 
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
-_SIGN = re.compile("\u200d[♀♂➡]|\ufe0f")  # joined: of women, of men, facing right; and the wish to be drawn in colour
+_DRAWN = "\ufe0f"  # the wish to be drawn in colour
+_SIGN = re.compile("\u200d[♀♂➡]")  # joined: of women, of men, facing right
 _WHOEVER = str.maketrans("👩👨👧👦👵👴", "🧑🧑🧒🧒🧓🧓")
 # Two people, or two hands, are one character where their colours are the same, and several joined where they are not.
 _TOGETHER = {
-    "🧑\u200d🤝\u200d🧑": "👫",
+    "👩\u200d🤝\u200d👩": "👭",
+    "👩\u200d🤝\u200d👨": "👫",
+    "👨\u200d🤝\u200d👨": "👬",
     "🧑\u200d❤\u200d💋\u200d🧑": "💏",
     "🧑\u200d❤\u200d🧑": "💑",
     "🧑\u200d🐰\u200d🧑": "👯",
+    "👩\u200d🐰\u200d👩": "👯\u200d♀",
+    "👨\u200d🐰\u200d👨": "👯\u200d♂",
     "🧑\u200d\U0001faef\u200d🧑": "🤼",
+    "👩\u200d\U0001faef\u200d👩": "🤼\u200d♀",
+    "👨\u200d\U0001faef\u200d👨": "🤼\u200d♂",
     "\U0001faf1\u200d\U0001faf2": "🤝",
-    "👬": "👫",
-    "👭": "👫",
 }
+_ALIKE = _TOGETHER | {"🧑\u200d🤝\u200d🧑": "👫", "👬": "👫", "👭": "👫"}
 
 
 def base(emoji: str) -> str:
-    """What an emoji shares with those that differ from it only in how people look: their names differ as little.
+    """An emoji without its colours of skin: what Unicode calls its base (UTS #51, 1.4.4), of pairs of people, too.
 
-    Left out are colours of skin, and the sign that asks for a drawing in colour. Women, men and persons are one, and so
-    are girls, boys and children; it does not matter who faces right; and pairs of people are one with those that
-    consist of two characters.
+    Left out is also the sign that asks for a drawing in colour. Pairs that consist of two characters, since their
+    colours differ, are one with those that consist of one.
 
     Example:
-        >>> base("👩🏽‍🍳") == base("🧑‍🍳"), base("🏃🏿‍♀️‍➡️"), base("👍🏻") == base("👎🏻")
+        >>> base("👩🏽‍🍳") == base("👩‍🍳"), base("👩🏽‍🍳") == base("🧑‍🍳"), base("👩🏻‍🤝‍👨🏿")
+        (True, False, '👫')
+    """
+    found = _TONE.sub("", emoji).replace(_DRAWN, "")
+    return _TOGETHER.get(found, found) or emoji
+
+
+def family(emoji: str) -> str:
+    """What an emoji shares with those that differ from it only in how people look: their names differ as little.
+
+    Beside what `base` leaves out, women, men and persons are one, and so are girls, boys and children; it does not
+    matter who faces right.
+
+    Example:
+        >>> family("👩🏽‍🍳") == family("🧑‍🍳"), family("🏃🏿‍♀️‍➡️"), family("👍🏻") == family("👎🏻")
         (True, '🏃', False)
     """
-    found = _SIGN.sub("", _TONE.sub("", emoji)).translate(_WHOEVER)
-    return _TOGETHER.get(found, found) or emoji
+    found = _SIGN.sub("", base(emoji)).translate(_WHOEVER)
+    return _ALIKE.get(found, found)
 
 
 def emoji_rows(file: Path) -> Iterator[tuple[str, ...]]:
     """A row for every name in a table of emoji, with a column a language (TSV, with a header).
 
-        emoji  codepoints  en            de          →    🥇, en, gold medal, 🥇, 🥇 en, 0
-        🥇     1F947       gold medal    goldmedaille     🥇, de, goldmedaille, 🥇, 🥇 de, 0
+        emoji  codepoints  en            de          →    🥇, en, gold medal, 🥇, 🥇 en, 🥇, 🥇 en, 0
+        🥇     1F947       gold medal    goldmedaille     🥇, de, goldmedaille, 🥇, 🥇 de, 🥇, 🥇 de, 0
 
-    `base` is that of the function `base`, and `pair` is it and the language: a cut by `pair` keeps all variants of an
-    emoji in one language together, so that none of them tells the name of another. `tones` is how many colours of skin
-    an emoji has. Columns are languages, but for `emoji` and `codepoints`; an empty cell is no row.
+    `base` is that of the function `base`, and `pair` is it and the language: a cut by `pair` keeps all colours of an
+    emoji in one language together, so that none of them tells the name of another. `family` and `family_pair` are
+    likewise those of the function `family`: a cut by `family_pair` keeps women, men and persons together, too. `tones`
+    is how many colours of skin an emoji has. Columns are languages, but for `emoji` and `codepoints`; an empty cell is
+    no row.
 
     Raises:
         DataError: no column `emoji`, or none beside it; a row without an emoji.
@@ -75,6 +96,6 @@ def emoji_rows(file: Path) -> Iterator[tuple[str, ...]]:
 
 def named(emoji: str, names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The rows of an emoji: one for each of its names by language, of `COLUMNS`."""
-    shared, tones = base(emoji), str(len(_TONE.findall(emoji)))
+    plain, kin, tones = base(emoji), family(emoji), str(len(_TONE.findall(emoji)))
     for language, name in names.items():
-        yield emoji, language, name, shared, f"{shared} {language}", tones
+        yield emoji, language, name, plain, f"{plain} {language}", kin, f"{kin} {language}", tones

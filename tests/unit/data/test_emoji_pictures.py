@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from unspool.arrays import resolve
 from unspool.data import NAMED, Split
 from unspool.data import emoji_pictures as module
-from unspool.data.emoji import base
+from unspool.data.emoji import family
 from unspool.errors import DataError
 
 SHAPES = {
@@ -49,8 +49,10 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                     emoji,
                     language,
                     f"{language} {emoji}",
-                    base(emoji),
-                    f"{base(emoji)} {language}",
+                    emoji,
+                    f"{emoji} {language}",
+                    family(emoji),
+                    f"{family(emoji)} {language}",
                     str(int("🏽" in emoji)),
                 )
 
@@ -82,9 +84,9 @@ def test_what_is_drawn_in_one_piece_has_a_row_with_its_english_name() -> None:
         size, colour = SHAPES[row["emoji"]]
         assert tuple(picture[size, size]) == Image.new("RGB", (1, 1), colour).getpixel((0, 0))
         assert (picture[size + 1] == 255).all()
-    split = Split(by="base", valid=0.1, test=0.1)
+    split = Split(by="family", valid=0.1, test=0.1)
     for part, stream in parts.items():
-        assert {split.part(row["base"]) for batch in stream.batches() for row in batch.to_pylist()} <= {part}
+        assert {split.part(row["family"]) for batch in stream.batches() for row in batch.to_pylist()} <= {part}
 
 
 def test_without_pillow_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
