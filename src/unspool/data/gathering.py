@@ -17,7 +17,7 @@ _ROWS = 4096  # made at a time
 
 
 def gathered(
-    tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str, near: str | None = None
+    tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str, near: str | None = None, hints: int = 1
 ) -> dict[str, Table]:
     """Tables with a column more: what a row asks for, and what other rows of the training part say of the same thing.
 
@@ -30,8 +30,9 @@ def gathered(
             🐙     fr        pieuvre     fr⏎en octopus⏎es pulpo⏎it polpo        (of the test part)
 
     The first line is the row's own `by`. Of rows with the same `by` none is told, so that no row tells its own `of`.
-    With `near`, a second line follows it: what the training part tells, by the same `by`, of another thing: that whose
-    other lines are most alike, by their words (`most_alike`), of another value in the column `near`. Empty if none is.
+    With `near`, `hints` lines follow it: what the training part tells, by the same `by`, of other things: those whose
+    other lines are most alike (`most_alike`), each of another value in the column `near`. A line is empty where there
+    are fewer.
 
     The other lines stand in the order of `by`. Nothing of the other parts is ever told: what is held out is held out of
     the inputs, too.
@@ -43,7 +44,8 @@ def gathered(
         by: the column that says which of several things is told of it, texts of one line.
         of: the column that holds what is told, texts; a line break in one becomes a blank.
         near: the column whose value makes things too near to tell of each other, as variants of a thing; None for no
-            second line.
+            hints.
+        hints: how many lines tell of other things, from 1.
 
     Raises:
         DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts.
@@ -70,12 +72,12 @@ def gathered(
     names = (into, same, by, of)
 
     def made(part: str) -> Table:
-        def hints() -> Sequence[list[str]]:
-            return (
-                [[]] * len(tables[part]) if near is None else _hints(tables[part], tables["train"], known, names, near)
-            )
+        def lines() -> Sequence[list[str]]:
+            if near is None:
+                return [[]] * len(tables[part])
+            return _hints(tables[part], tables["train"], known, names, near, hints)
 
-        return _with_known(tables[part], known, (*names, near), learned, hints)
+        return _with_known(tables[part], known, names, [learned, near, hints], lines)
 
     return {part: made(part) for part in tables}
 
@@ -83,11 +85,11 @@ def gathered(
 def _with_known(
     table: Table,
     known: Mapping[Any, list[tuple[str, str]]],
-    names: tuple[str, str, str, str, str | None],
-    learned: str,
+    names: tuple[str, str, str, str],
+    made_of: Sequence[Any],
     hints: Callable[[], Sequence[list[str]]],
 ) -> Table:
-    into, same, by, of, _ = names
+    into, same, by, of = names
     schema = pa.schema([*table.schema.remove_metadata(), (into, pa.string())])
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -99,7 +101,7 @@ def _with_known(
         while piece := list(islice(left, _ROWS)):
             yield pa.RecordBatch.from_pylist(piece, schema)
 
-    return store(Stream(["gathered", table.key, learned, *names], batches, table.origin))
+    return store(Stream(["gathered", table.key, *made_of, *names], batches, table.origin))
 
 
 def _others(known: Mapping[Any, list[tuple[str, str]]], thing: Any, asked: str) -> list[str]:
@@ -112,12 +114,13 @@ def _hints(
     known: Mapping[Any, list[tuple[str, str]]],
     names: tuple[str, str, str, str],
     near: str,
+    most: int,
 ) -> list[list[str]]:
-    """For each row what is told of the thing that is most alike, by the same `by`: a line each."""
+    """For each row what is told of the things most alike, by the same `by`: lines, empty where there are none."""
     _, same, by, of = names
     learned = list(zip(_told(train, same, by, of), train.column(near), strict=True))
     asked = list(zip(_told(table, same, by, of), table.column(near), strict=True))
-    found: list[list[str]] = [[""] for _ in asked]
+    found: list[list[str]] = [[""] * most for _ in asked]
     for which in sorted({each[1] for each, _ in asked}):
         there = [(each, group) for each, group in learned if each[1] == which]
         rows = [row for row, (each, _) in enumerate(asked) if each[1] == which]
@@ -125,9 +128,10 @@ def _hints(
             continue
         texts = ["\n".join(_others(known, each[0], which)) for each, _ in there]
         questions = ["\n".join(_others(known, asked[row][0][0], which)) for row in rows]
-        places = most_alike(texts, questions, ([group for _, group in there], [asked[row][1] for row in rows]))
-        for row, place in zip(rows, places, strict=True):
-            found[row] = ["" if place is None else there[place][0][2]]
+        groups = [group for _, group in there], [asked[row][1] for row in rows]
+        for row, places in zip(rows, most_alike(texts, questions, groups, most), strict=True):
+            for line, place in enumerate(places):
+                found[row][line] = there[place][0][2]
     return found
 
 

@@ -36,7 +36,7 @@ def load(
     split: Split | Mapping[str, Any] | None = None,
     periods: Periods | Mapping[str, Any] | None = None,
     dialogues: Mapping[str, Any] | None = None,
-    gather: Mapping[str, str] | None = None,
+    gather: Mapping[str, Any] | None = None,
     transpose: Mapping[str, Any] | None = None,
 ) -> dict[str, Table]:
     """A table for each part of some data: "train", and "valid" and "test" as far as there are such.
@@ -138,7 +138,7 @@ def load(
 def _arranged(
     tables: dict[str, Table],
     dialogues: Mapping[str, Any] | None,
-    gather: Mapping[str, str] | None,
+    gather: Mapping[str, Any] | None,
     transpose: Mapping[str, Any] | None,
 ) -> dict[str, Table]:
     if dialogues is not None:

@@ -107,8 +107,10 @@ class GatherSpec(Section):
     of: str
     """The column that holds what is told, as a name; never that of a row's own `by`."""
     near: str | None = None
-    """A column whose value variants of a thing share: in a second line stands what the most similar other thing is told
-    to be, by the same `by`; null: no such line."""
+    """A column whose value variants of a thing share: in the next lines stands what the most similar other things are
+    told to be, by the same `by`; null: no such lines."""
+    hints: Annotated[int, Field(ge=1)] = 1
+    """How many such lines, each of another value of `near`."""
 
 
 class TransposeSpec(Section):

@@ -96,28 +96,42 @@ def test_what_is_no_text_is_named_with_its_row() -> None:
     assert str(error.value) == "row 1 of `language` in memory must be a text to be gathered, but is None"
 
 
+TOLD = [
+    ("apple", "fruit", "en", "red apple"),
+    ("apple", "fruit", "fr", "pomme rouge"),
+    ("small apple", "fruit", "en", "small red apple"),
+    ("small apple", "fruit", "fr", "petite pomme rouge"),
+    ("rose", "flower", "en", "red rose"),
+    ("rose", "flower", "fr", "rose rouge"),
+    ("cow", "animal", "fr", "vache"),
+]
+ASKED = [("cherry", "fruit", "fr", "cerise"), ("apple", "fruit", "it", "mela"), ("cow", "animal", "en", "cow")]
+
+
+def of_kinds(rows: list[tuple[str, str, str, str]]) -> Table:
+    return Table.from_rows([dict(zip(("thing", "kind", "language", "name"), row, strict=True)) for row in rows])
+
+
 def test_a_second_line_tells_of_the_thing_that_is_most_alike_but_is_no_variant_of_it() -> None:
-    rows = [
-        ("apple", "fruit", "en", "red apple"),
-        ("apple", "fruit", "fr", "pomme rouge"),
-        ("small apple", "fruit", "en", "small red apple"),
-        ("small apple", "fruit", "fr", "petite pomme rouge"),
-        ("rose", "flower", "en", "red rose"),
-        ("rose", "flower", "fr", "rose rouge"),
-        ("cow", "animal", "fr", "vache"),
-    ]
-    columns = ("thing", "kind", "language", "name")
-    train = Table.from_rows([dict(zip(columns, row, strict=True)) for row in rows])
-    asked = [("cherry", "fruit", "fr", "cerise"), ("apple", "fruit", "it", "mela"), ("cow", "animal", "en", "cow")]
-    test = Table.from_rows([dict(zip(columns, row, strict=True)) for row in asked])
-    tables = gathered({"train": train, "test": test}, **NAMES, near="kind")
+    given = {"train": of_kinds(TOLD), "test": of_kinds(ASKED)}
+    tables = gathered(given, **NAMES, near="kind")
     second = [known.split("\n")[1] for known in tables["train"].column("known")]
-    # The apple's nearest is the small apple, a variant; of others the rose, whose English name has a word in common.
+    # The apple's nearest is the small apple, a variant; of others the rose, whose English name has "red " in common.
     assert second == ["red rose", "rose rouge", "red rose", "rose rouge", "red apple", "pomme rouge", ""]
-    # Nothing is known of the cherry, and no name in Italian at all. The cow has a name in French, as the apple has.
+    # Nothing is known of the cherry, and no name in Italian at all. The cow is "vache", not much like an apple.
     assert [known.split("\n")[1] for known in tables["test"].column("known")] == ["", "", "red apple"]
-    without = gathered({"train": train, "test": test}, **NAMES)
+    without = gathered(given, **NAMES)
     for part, table in tables.items():
         for mine, plain in zip(table.column("known"), without[part].column("known"), strict=True):
             first, _, *others = mine.split("\n")
             assert [first, *others] == plain.split("\n")
+
+
+def test_hints_are_of_a_kind_each_and_empty_where_there_are_no_more() -> None:
+    roses = [*TOLD, ("pink", "flower", "en", "red pink"), ("pink", "flower", "fr", "rose pâle")]
+    tables = gathered({"train": of_kinds(roses), "test": of_kinds(ASKED)}, **NAMES, near="kind", hints=3)
+    assert list(tables["train"].column("known"))[:2] == [
+        "en\nred rose\n\n\nfr pomme rouge",  # and no red pink, a flower as well
+        "fr\nrose rouge\n\n\nen red apple",
+    ]
+    assert list(tables["test"].column("known"))[2] == "en\nred rose\nred apple\n\nfr vache"
