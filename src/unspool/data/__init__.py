@@ -31,3 +31,4 @@ from unspool.data.tables import Table as Table
 from unspool.data.vectors import WordVectors as WordVectors
 from unspool.data.vectors import embed as embed
 from unspool.data.vectors import read_vectors as read_vectors
+from unspool.data.views import viewed as viewed

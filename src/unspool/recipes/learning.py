@@ -21,6 +21,21 @@ class AveragingSpec(Section):
     """How many checkpoints `last` averages."""
 
 
+class ViewsSpec(Section):
+    """How often the training part has each thing, and how much is told of it each time."""
+
+    text: str
+    """The column of texts whose lines are left out at random, so that no row tells all that is known."""
+    same: str
+    """The column whose value variants of a thing share."""
+    times: Annotated[int, Field(ge=1)]
+    """How many rows each thing has: its variants in turn."""
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The chance of a line to stay."""
+    head: Annotated[int, Field(ge=0)] = 1
+    """How many first lines always stay."""
+
+
 class TrainSpec(Section):
     """How the model learns, and for how long: until the first limit that is reached."""
 
@@ -39,6 +54,9 @@ class TrainSpec(Section):
     in a network without padding, and a text's kind may go with its length."""
     accumulate: Size = 1
     """Micro-batches a batch is computed in, one after the other: less memory, the same result."""
+    views: ViewsSpec | None = None
+    """So many rows of each thing in place of the training part's own, with some lines of a text left out. Vocabularies
+    and baselines are made of its own."""
     truncate: Size | None = None
     """Of a language model: steps of a stretch of text, after which back-propagation through time ends and the state
     goes on; `examples` stretches are read side by side."""

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from unspool import data, parallel
-from unspool.data import Batch, Encoded, Order, Streams, Table
+from unspool.data import Batch, Encoded, Order, Streams, Table, viewed
 from unspool.errors import DataError, RecipeError
 from unspool.fields import Field, TextField
 from unspool.models import CTCNetwork, JointNetwork, Reader, unreachable
@@ -160,6 +160,8 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
             "`data.split`"
         )
     fitted = _fitted(recipe, tables, fields or {})
+    if recipe.train.views is not None:
+        tables = viewed(tables, **recipe.train.views.model_dump())
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
     task = task_of(recipe, fitted)
     if isinstance(task, SequenceToCandidate):

@@ -71,6 +71,7 @@ KINDS = {
     "plateau": ["train.schedule=plateau", "train.warmup=2", "train.clip=null", "train.label_smoothing=0.1"],
     "bpe": ["inputs.word={unit: bpe, size: 280}"],
     "bpe of the other's size": ["inputs.word={unit: bpe, vocabulary: phones}", "outputs.phones={unit: bpe, size: 280}"],
+    "views": ["train.views={text: word, same: phones, times: 2, head: 0}", "inputs.word.lines=true"],
     "examples": ["train.tokens=null", "train.examples=7", "train.patience=1", "train.validate_every=2 steps"],
 }
 

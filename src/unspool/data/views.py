@@ -1,0 +1,94 @@
+"""Several views of each thing of the training part: its variants in turn, each with some of what is known left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from unspool.data.tables import Stream, Table, store
+from unspool.errors import DataError
+
+_ROWS = 4096  # made at a time
+
+
+def viewed(
+    tables: Mapping[str, Table], *, text: str, same: str, times: int, keep: float = 0.5, head: int = 1
+) -> dict[str, Table]:
+    r"""Tables whose training part has each thing equally often, however many variants it has, and never told whole.
+
+        text="known", same="pair", times=3, keep=0.5, of two rows with one `pair`:
+
+            pair   known                                    pair   known
+            🐙 it  it⏎en octopus⏎es pulpo⏎fr pieuvre    →   🐙 it  it⏎en octopus
+            🐙 it  it⏎en squid⏎es calamar                   🐙 it  it⏎es calamar
+                                                            🐙 it  it⏎es pulpo⏎fr pieuvre
+
+    A network that sees all variants of a thing, and always all that is known of it, learns it by heart, and not how to
+    make what it never saw from what is told of it. The other parts are as they were.
+
+    Args:
+        tables: by part, with one called "train".
+        text: the column of texts whose lines are left out.
+        same: the column whose value makes rows variants of one thing.
+        times: how many rows each thing has: its variants in turn, from one of them that is drawn.
+        keep: the chance of a line to stay; one of them always does.
+        head: how many first lines are never left out.
+
+    Raises:
+        DataError: no such column; no texts in `text`; fewer than one time; a chance that is not in (0, 1].
+
+    Example:
+        >>> table = Table.from_rows([{"pair": "🐙 it", "known": "it\nen octopus\nes pulpo"}])
+        >>> [row["known"] for row in viewed({"train": table}, text="known", same="pair", times=2)["train"]]
+        ['it\nes pulpo', 'it\nen octopus\nes pulpo']
+    """
+    if times < 1:
+        raise DataError(f"`times` must be at least 1, but is {times}")
+    if not 0 < keep <= 1:
+        raise DataError(f"`keep` must be a chance above 0, at most 1, but is {keep:g}")
+    train = tables["train"]
+    train.check_columns([text, same])
+    places = defaultdict(list)
+    for number, value in enumerate(train.column(same)):
+        places[value].append(number)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        kept = list(train)
+        for time in range(times):
+            for value, variants in places.items():
+                first = int(_chances(value).integers(len(variants)))
+                number = variants[(first + time) % len(variants)]
+                row = kept[number]
+                told = _lines(row[text], f"row {number} of `{text}` in {train.origin}")
+                yield {**row, text: "\n".join([*told[:head], *_some(told[head:], keep, _chances(value, time))])}
+
+    def batches() -> Iterator[Any]:
+        left = rows()
+        while piece := list(islice(left, _ROWS)):
+            yield pa.RecordBatch.from_pylist(piece, train.schema.remove_metadata())
+
+    stream = Stream(["viewed", train.key, text, same, times, keep, head], batches, train.origin)
+    return {**tables, "train": store(stream)}
+
+
+def _chances(*of: Any) -> np.random.Generator:
+    """Chances that follow from a thing alone, not from the others nor from their order."""
+    digest = hashlib.sha256(repr(of).encode(errors="surrogatepass")).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
+def _some(lines: list[str], keep: float, chances: np.random.Generator) -> list[str]:
+    drawn = chances.random(len(lines))
+    return [line for line, chance in zip(lines, drawn, strict=True) if chance < keep or chance == drawn.min()]
+
+
+def _lines(text: Any, where: str) -> list[str]:
+    if not isinstance(text, str):
+        raise DataError(f"{where} must be a text of which lines are left out, but is {text!r}")
+    return text.split("\n")
