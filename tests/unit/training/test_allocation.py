@@ -11,7 +11,7 @@ from unspool.training.allocation import keep_freed
 kept = {keep} and keep_freed()
 chance = random.Random(0)
 def step():
-    parts = [torch.ones(chance.randint(10_000, 1_000_000)) for _ in range(40)]
+    parts = [torch.ones(chance.randint({largest} // 100, {largest})) for _ in range({parts})]
     while parts:
         parts.pop(chance.randrange(len(parts)))
 step()
@@ -22,16 +22,18 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(keep: bool) -> tuple[str, int]:
-    done = subprocess.run([sys.executable, "-c", RUN.format(keep=keep)], capture_output=True, text=True, check=True)
+def faults(keep: bool, largest: int, parts: int) -> tuple[str, int]:
+    program = RUN.format(keep=keep, largest=largest, parts=parts)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     said, count = done.stdout.split()
     return said, int(count)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="told to glibc alone")
-def test_pages_are_not_asked_for_again_at_each_step() -> None:
-    kept, few = faults(keep=True)
+@pytest.mark.parametrize(("largest", "parts"), [(1_000_000, 40), (15_000_000, 6)])  # 4 and 60 MB
+def test_pages_are_not_asked_for_again_at_each_step(largest: int, parts: int) -> None:
+    kept, few = faults(True, largest, parts)
     if kept != "True":
         pytest.skip("the C library is not glibc")
-    _, many = faults(keep=False)
+    _, many = faults(False, largest, parts)
     assert few < many / 3
