@@ -1,7 +1,7 @@
 """Data-parallel training: how exact it is, and how much faster.
 
     python benchmarks/parallel.py exact translate data.path=FOLDER [--steps 50]
-    python benchmarks/parallel.py scaling [--steps 20] [--rounds 9]
+    python benchmarks/parallel.py scaling [--steps 20] [--rounds 9] [--tokens 4000] [--sharing "equal cost"]
 
 `exact` takes the first steps of a recipe with 1, 2 and 3 ranks and with 1, 2 and 4 micro-batches, dropout on, in
 float32 and in float64, and shows how far losses and the first gradients are from those of one process that takes each
@@ -260,7 +260,7 @@ def scaling(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     teams = {**together, "2 that share nothing": alone}
     found: dict[tuple[str, str], list[float]] = {}
     for turn in range(arguments.rounds + 1):
-        for sharing in SHARING:
+        for sharing in arguments.sharing:
             for name, each in teams.items():
                 for team in each:
                     team.ask(sharing)
@@ -270,7 +270,7 @@ def scaling(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for team in {id(team): team for each in teams.values() for team in each}.values():
         team.end()
     rows = []
-    for sharing in SHARING:
+    for sharing in arguments.sharing:
         for name in teams:
             each = found[name, sharing]
             over = [ours / one for ours, one in zip(each, found["1 process", sharing], strict=True)]
@@ -296,6 +296,7 @@ def main() -> None:
     other.add_argument("--steps", type=int, default=20)
     other.add_argument("--rounds", type=int, default=9)
     other.add_argument("--tokens", type=int, default=4000, help="of a batch, for each process")
+    other.add_argument("--sharing", nargs="+", choices=SHARING, default=SHARING, help="how batches are shared out")
     for each in (one, other):
         each.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -37,7 +37,8 @@ class Attention(nn.Module):
 
         weights = softmax(score(query, key_1), …, score(query, key_T)),    summary = sum_t weights_t value_t
 
-    A subclass writes `keys` and `scores`.
+    A subclass writes `keys` and `scores`; and `ask` and `tell`, where queries or summaries are mapped: step by step, so
+    that no padding is.
 
     Args:
         query_size: features of a query.
@@ -52,8 +53,16 @@ class Attention(nn.Module):
         """What queries are compared with, a function of the memory alone. (total, memory_size) -> (total, key_size)"""
         return memory
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """How well each key answers each query. (batch, n, query_size), keys -> (batch, n, time)"""
+    def ask(self, queries: Tensor) -> Tensor:
+        """What of queries is compared with keys. (…, query_size) -> (…, size)"""
+        return queries
+
+    def tell(self, summaries: Tensor) -> Tensor:
+        """What is made of summaries. (…, size) -> (…, output_size)"""
+        return summaries
+
+    def scores(self, asked: Tensor, keys: Tensor) -> Tensor:
+        """How well each key answers each query, of `ask`. (batch, n, size), keys -> (batch, n, time)"""
         raise NotImplementedError(f"`{type(self).__name__}` must define `scores`")
 
     def prepare(self, memory: Ragged) -> Context:
@@ -62,6 +71,11 @@ class Attention(nn.Module):
         mask = torch.zeros_like(padded.mask, dtype=memory.values.dtype).masked_fill_(~padded.mask, -1e30)
         keys = self.keys(memory)
         return Context(padded.values if keys is memory else keys.to_padded().values, padded.values, mask.unsqueeze(1))
+
+    def look(self, asked: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """Summaries, (batch, n, size), and weights, (batch, n, time), of what `ask` made of queries."""
+        weights = (self.scores(asked, context.keys) + context.mask).softmax(-1)
+        return torch.bmm(weights, context.values), weights
 
     def forward(self, queries: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         """Read the memory.
@@ -73,17 +87,17 @@ class Attention(nn.Module):
         Returns:
             Summaries, (batch, n, output_size), zero where the memory is empty; and weights, (batch, n, time).
         """
-        weights = (self.scores(queries, context.keys) + context.mask).softmax(-1)
-        return torch.bmm(weights, context.values), weights
+        summaries, weights = self.look(self.ask(queries), context)
+        return self.tell(summaries), weights
 
     def read(self, queries: Ragged, context: Context) -> tuple[Ragged, Ragged]:
         """The same for every step of a ragged batch. (total, query_size) -> (total, output_size), (total, time)"""
-        padded = queries.to_padded()
+        padded = queries.map(self.ask).to_padded()
         summaries, weights = (
             queries.with_values(Ragged.from_padded(padded.with_values(each)).values)
-            for each in self(padded.values, context)
+            for each in self.look(padded.values, context)
         )
-        return summaries, weights
+        return summaries.map(self.tell), weights
 
 
 class DotAttention(Attention):
@@ -101,8 +115,8 @@ class DotAttention(Attention):
                 "features; use `GeneralAttention`, which maps one to the other"
             )
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return torch.bmm(queries, keys.transpose(1, 2))
+    def scores(self, asked: Tensor, keys: Tensor) -> Tensor:
+        return torch.bmm(asked, keys.transpose(1, 2))
 
 
 class GeneralAttention(Attention):
@@ -119,8 +133,8 @@ class GeneralAttention(Attention):
     def keys(self, memory: Ragged) -> Ragged:
         return memory.map(self.key)
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return torch.bmm(queries, keys.transpose(1, 2))
+    def scores(self, asked: Tensor, keys: Tensor) -> Tensor:
+        return torch.bmm(asked, keys.transpose(1, 2))
 
 
 class AdditiveAttention(Attention):
@@ -143,8 +157,11 @@ class AdditiveAttention(Attention):
     def keys(self, memory: Ragged) -> Ragged:
         return memory.map(self.key)
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return self.energy((self.query(queries).unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(3)  # type: ignore[no-any-return]
+    def ask(self, queries: Tensor) -> Tensor:
+        return self.query(queries)  # type: ignore[no-any-return]
+
+    def scores(self, asked: Tensor, keys: Tensor) -> Tensor:
+        return self.energy((asked.unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(3)  # type: ignore[no-any-return]
 
 
 class LocationAttention(AdditiveAttention):
@@ -227,7 +244,12 @@ class MultiHeadAttention(Attention):
         keys, values = padded.values.chunk(2, 2)
         return Context(self._by_head(keys).contiguous(), self._by_head(values).contiguous(), mask.unsqueeze(1))
 
-    def forward(self, queries: Tensor, context: Context) -> tuple[Tensor, Tensor]:
-        scaled = self._by_head(self.query(queries) / math.sqrt(self.output_size // self.heads))
-        weights = (scaled @ context.keys.transpose(2, 3) + context.mask.unsqueeze(1)).softmax(-1)
-        return self.output((weights @ context.values).transpose(1, 2).flatten(2)), weights.mean(1)
+    def ask(self, queries: Tensor) -> Tensor:
+        return self.query(queries) / math.sqrt(self.output_size // self.heads)  # type: ignore[no-any-return]
+
+    def look(self, asked: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        weights = (self._by_head(asked) @ context.keys.transpose(2, 3) + context.mask.unsqueeze(1)).softmax(-1)
+        return (weights @ context.values).transpose(1, 2).flatten(2), weights.mean(1)
+
+    def tell(self, summaries: Tensor) -> Tensor:
+        return self.output(summaries)  # type: ignore[no-any-return]
