@@ -46,7 +46,7 @@ def viewed(
     Example:
         >>> table = Table.from_rows([{"pair": "🐙 it", "known": "it\nen octopus\nes pulpo"}])
         >>> [row["known"] for row in viewed({"train": table}, text="known", same="pair", times=2)["train"]]
-        ['it\nes pulpo', 'it\nen octopus\nes pulpo']
+        ['it\nes pulpo', 'it\nen octopus']
     """
     if times < 1:
         raise DataError(f"`times` must be at least 1, but is {times}")
