@@ -10,10 +10,9 @@ _KEPT = (1 << 31) - 1
 def keep_freed() -> bool:
     """Have the process keep the memory that a step frees for the next one, where the C library is glibc.
 
-    Else each step gives much of it back to the system, and asks for it again page by page: ten thousand pages in a step
-    of an encoder–decoder of 4 million parameters, hundreds of thousands where a batch has 24,000 tokens, which is a
-    quarter of its time. What stays is about what the largest step took. However large a tensor is, it lies beside the
-    others: what is mapped by itself, as glibc has it for all above 32 MB, is always given back.
+    Else each step gives much of it back to the system, and asks for it again page by page. However large a tensor is,
+    it lies beside the others: what is mapped by itself, as glibc has it for all above 32 MB, would always be given
+    back. What stays is about what the largest step took.
 
     Returns:
         Whether it does so from now on.

@@ -18,6 +18,8 @@ from unspool.data.sources import stream_of
 from unspool.engine.native import halves
 from unspool.errors import FieldError, ModelError, RecipeError, RunError
 from unspool.models import PlainNetwork
+from unspool.runs import preparing
+from unspool.runs.fitting import fit
 from unspool.runs.preparing import tables_of
 from unspool.training import checkpoint, read_records
 
@@ -74,6 +76,17 @@ KINDS = {
     "views": ["train.views={text: word, same: phones, times: 2, head: 0}", "inputs.word.lines=true"],
     "examples": ["train.tokens=null", "train.examples=7", "train.patience=1", "train.validate_every=2 steps"],
 }
+
+
+def test_views_are_for_training_alone(words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, fitted = toy(words, *SHORT, *KINDS["views"]), []
+    monkeypatch.setattr(
+        preparing, "fit", lambda recipe, table, names: fitted.append(table) or fit(recipe, table, names)
+    )
+    made, own = preparing.prepared(asked), tables_of(asked)
+    assert len(made.encoded["train"]) == 2 * len({row["phones"] for row in own["train"]})
+    assert {table.key for table in fitted} == {own["train"].key}  # of which vocabularies are made
+    assert own["train"].key == tables_of(toy(words, *SHORT))["train"].key  # and of which baselines learn
 
 
 @pytest.mark.parametrize("kind", KINDS)
