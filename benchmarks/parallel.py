@@ -1,7 +1,8 @@
 """Data-parallel training: how exact it is, and how much faster.
 
     python benchmarks/parallel.py exact translate data.path=FOLDER [--steps 50]
-    python benchmarks/parallel.py scaling [--steps 20] [--rounds 9] [--tokens 4000] [--sharing "equal cost"]
+    python benchmarks/parallel.py scaling [--steps 20] [--rounds 9] [--tokens 4000] [--micro-batches 1]
+                                            [--sharing "equal cost"]
 
 `exact` takes the first steps of a recipe with 1, 2 and 3 ranks and with 1, 2 and 4 micro-batches, dropout on, in
 float32 and in float64, and shows how far losses and the first gradients are from those of one process that takes each
@@ -203,8 +204,9 @@ def pace(job: dict[str, Any]) -> None:
         model = models.encoder_decoder(2000, 2000, embedding_size=256, hidden_size=256)
         objective = SequenceObjective(model, lambda batch: batch["source"], "target")
         trainer = Trainer(
-            model, objective, lambda cursor: iter(()), adamw(model), Schedule(), Limits(steps=10**6), validation=None
-        )
+            model, objective, lambda cursor: iter(()), adamw(model), Schedule(), Limits(steps=10**6), validation=None,
+            accumulate=job["micro_batches"],
+        )  # fmt: skip
         batches = {sharing: drawn(job, sharing, (0, 0)) for sharing in SHARING}
         for line in sys.stdin:
             tokens, began = 0.0, time.perf_counter()
@@ -254,7 +256,7 @@ class Team:
 
 
 def scaling(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    job = {name: getattr(arguments, name) for name in ("steps", "tokens")}
+    job = {name: getattr(arguments, name) for name in ("steps", "tokens", "micro_batches")}
     together = {"1 process": [Team(1, job)], "2 processes": [Team(2, job)]}
     alone = [*together["1 process"], Team(1, job)]  # nothing to share but the machine
     teams = {**together, "2 that share nothing": alone}
@@ -296,6 +298,7 @@ def main() -> None:
     other.add_argument("--steps", type=int, default=20)
     other.add_argument("--rounds", type=int, default=9)
     other.add_argument("--tokens", type=int, default=4000, help="of a batch, for each process")
+    other.add_argument("--micro-batches", type=int, default=1, help="that each process cuts its share of a batch into")
     other.add_argument("--sharing", nargs="+", choices=SHARING, default=SHARING, help="how batches are shared out")
     for each in (one, other):
         each.add_argument("--json", type=Path)
