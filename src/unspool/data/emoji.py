@@ -10,7 +10,7 @@ from unspool.data.separated import separated_rows
 from unspool.errors import DataError
 from unspool.nearest import choices
 
-COLUMNS = ("emoji", "language", "name", "base", "pair", "family", "family_pair", "tones")
+COLUMNS = ("emoji", "language", "name", "base", "pair", "family", "family_pair", "emoji_pair", "tones")
 _NOT_LANGUAGES = ("emoji", "codepoints")
 
 _TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
@@ -66,14 +66,14 @@ def family(emoji: str) -> str:
 def emoji_rows(file: Path) -> Iterator[tuple[str, ...]]:
     """A row for every name in a table of emoji, with a column a language (TSV, with a header).
 
-        emoji  codepoints  en            de          →    🥇, en, gold medal, 🥇, 🥇 en, 🥇, 🥇 en, 0
-        🥇     1F947       gold medal    goldmedaille     🥇, de, goldmedaille, 🥇, 🥇 de, 🥇, 🥇 de, 0
+        emoji  codepoints  en            de          →    🥇, en, gold medal, 🥇, 🥇 en, 🥇, 🥇 en, 🥇 en, 0
+        🥇     1F947       gold medal    goldmedaille     🥇, de, goldmedaille, 🥇, 🥇 de, 🥇, 🥇 de, 🥇 de, 0
 
     `base` is that of the function `base`, and `pair` is it and the language: a cut by `pair` keeps all colours of an
     emoji in one language together, so that none of them tells the name of another. `family` and `family_pair` are
-    likewise those of the function `family`: a cut by `family_pair` keeps women, men and persons together, too. `tones`
-    is how many colours of skin an emoji has. Columns are languages, but for `emoji` and `codepoints`; an empty cell is
-    no row.
+    likewise those of the function `family`: a cut by `family_pair` keeps women, men and persons together, too.
+    `emoji_pair` is the emoji itself and the language: a cut by it lets one colour tell of another. `tones` is how many
+    colours of skin an emoji has. Columns are languages, but for `emoji` and `codepoints`; an empty cell is no row.
 
     Raises:
         DataError: no column `emoji`, or none beside it; a row without an emoji.
@@ -98,4 +98,5 @@ def named(emoji: str, names: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The rows of an emoji: one for each of its names by language, of `COLUMNS`."""
     plain, kin, tones = base(emoji), family(emoji), str(len(_TONE.findall(emoji)))
     for language, name in names.items():
-        yield emoji, language, name, plain, f"{plain} {language}", kin, f"{kin} {language}", tones
+        pairs = [f"{each} {language}" for each in (plain, kin, emoji)]
+        yield emoji, language, name, plain, pairs[0], kin, pairs[1], pairs[2], tones

@@ -105,11 +105,11 @@ def test_every_name_is_a_row(tmp_path: Path) -> None:
     table = read(tmp_path / "names.tsv", format="emoji")
     assert table.columns == COLUMNS
     assert [tuple(row.values()) for row in table] == [
-        ("🥇", "en", "gold medal", "🥇", "🥇 en", "🥇", "🥇 en", "0"),
-        ("🥇", "de", "goldmedaille", "🥇", "🥇 de", "🥇", "🥇 de", "0"),
-        ("👍🏽", "en", "thumbs up medium skin tone", "👍", "👍 en", "👍", "👍 en", "1"),
-        ("👋", "en", "waving hand", "👋", "👋 en", "👋", "👋 en", "0"),
-        ("👋", "de", "winkende hand", "👋", "👋 de", "👋", "👋 de", "0"),
+        ("🥇", "en", "gold medal", "🥇", "🥇 en", "🥇", "🥇 en", "🥇 en", "0"),
+        ("🥇", "de", "goldmedaille", "🥇", "🥇 de", "🥇", "🥇 de", "🥇 de", "0"),
+        ("👍🏽", "en", "thumbs up medium skin tone", "👍", "👍 en", "👍", "👍 en", "👍🏽 en", "1"),
+        ("👋", "en", "waving hand", "👋", "👋 en", "👋", "👋 en", "👋 en", "0"),
+        ("👋", "de", "winkende hand", "👋", "👋 de", "👋", "👋 de", "👋 de", "0"),
     ]
 
 
@@ -124,7 +124,7 @@ def test_rows_are_taken_by_columns_that_are_made(tmp_path: Path) -> None:
     assert [tuple(row.values()) for row in found["train"]] == [("🥇", "en", "gold medal"), ("👋", "en", "waving hand")]
 
 
-@pytest.mark.parametrize(("by", "shared"), [("pair", base), ("family_pair", family)])
+@pytest.mark.parametrize(("by", "shared"), [("pair", base), ("family_pair", family), ("emoji_pair", str)])
 def test_no_variant_in_a_language_tells_another_s_name(tmp_path: Path, by: str, shared: Callable[[str], str]) -> None:
     lines = ["emoji\ten\tde\tja"]
     for person in ["🧑", "👩", "👨"]:
@@ -178,5 +178,5 @@ def test_a_column_that_is_none_is_named(tmp_path: Path) -> None:
         load(**options)
     assert str(error.value) == (
         f"`nam` is no column of `{tmp_path}/names.tsv`; there are emoji, language, name, base, pair, family, "
-        "family_pair, tones (nearest: `name`)"
+        "family_pair, emoji_pair, tones (nearest: `name`)"
     )
