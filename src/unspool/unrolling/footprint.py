@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from unspool.engine.native.calling import fresh_spaces
+from unspool.engine.native.memory import fresh_spaces
 
 OPERATION = 1100  # bytes that one recorded operation takes beside its numbers: nodes of the graph, heads of tensors
 WASTE = 1.3  # what glibc holds over what is asked for: 1.1 to 1.26 were measured, of 16 MB in blocks of some 100 KB

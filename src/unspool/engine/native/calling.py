@@ -1,12 +1,10 @@
-"""How a compiled cell is called: what it is told, how many threads it has, the memory that it works in."""
+"""How a compiled cell is called: what it is told, and how many threads it has."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unspool.engine.native import compiler
+from unspool.engine.native import compiler, memory
 from unspool.engine.native.emit import Program
 from unspool.errors import EngineError
 
@@ -74,39 +72,6 @@ def threads() -> int:
     return 1 if _forked else torch.get_num_threads()
 
 
-class _Spaces(threading.local):
-    """Memory that a call needs and no one sees after it, kept for the next call: fresh memory costs a page fault for
-    every 4 KB, a tenth of a training step."""
-
-    KEPT = 64 * 2**20  # bytes; what is larger comes and goes
-
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, torch.dtype], Tensor] = {}
-
-    def of(self, role: str, count: int, dtype: torch.dtype) -> Tensor:
-        """At least so many numbers, of anything; the same memory for every call with this role."""
-        if count * dtype.itemsize > self.KEPT:
-            return torch.empty(count, dtype=dtype)
-        held = self._held.get((role, dtype))
-        if held is None or len(held) < count:
-            with torch.inference_mode(False):
-                held = self._held[role, dtype] = torch.empty(count + count // 4, dtype=dtype)
-        return held
-
-
-_spaces = _Spaces()
-
-
-@contextmanager
-def fresh_spaces() -> Iterator[None]:
-    """Within, no working memory is there yet, so that it can be seen how much is made; after, what there was before."""
-    held, _spaces._held = _spaces._held, {}
-    try:
-        yield
-    finally:
-        _spaces._held = held
-
-
 @dataclass(frozen=True)
 class Native:
     """A compiled cell.
@@ -137,7 +102,7 @@ class Native:
 
     def space(self, role: str, batch: Batch, width: int | None = None) -> Tensor:
         """Working memory for (total, width); as wide as the gates if not said."""
-        return _spaces.of(role, batch.total * (self.gates if width is None else width), self.dtype)
+        return memory.space(role, batch.total * (self.gates if width is None else width), self.dtype)
 
     def call(self, function: str, batch: Batch, *runs: dict[str, Any]) -> None:
         """Call into the library, for several runs at once. Tensors go as pointers, lists of them as arrays of these."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unspool.engine.native import memory
 from unspool.engine.native.calling import Batch, Native, threads
 from unspool.errors import EngineError
 
@@ -73,11 +74,12 @@ def forward(
     made, calls = [], []
     for number, run in enumerate(runs):
         own = outputs[:, number * width : (number + 1) * width] if len(runs) > 1 else outputs
-        fields = [own, *(x.new_empty(batch.total, rest) if training else None for rest in native.widths[1:])]
+        fields = [own, *(memory.kept(x, batch.total, rest) if training else None for rest in native.widths[1:])]
         final = [x.new_empty(size, width) for width in native.widths]
         reads_again = training and program.needs_from_input and (keep or not program.tape)
-        from_input = x.new_empty(batch.total, native.gates) if reads_again else native.space(f"gates {number}", batch)
-        tape = x.new_empty(batch.total, program.tape) if training and keep and program.tape else None
+        gates = f"gates {number}"
+        from_input = memory.kept(x, batch.total, native.gates) if reads_again else native.space(gates, batch)
+        tape = memory.kept(x, batch.total, program.tape) if training and keep and program.tape else None
         calls.append(
             {
                 "input": x.shape[1],
@@ -135,7 +137,7 @@ def backward(
         to_input = native.space(f"to gates {number}", batch)
         separate = None if program.one_gradient else native.space(f"to hidden {number}", batch, native.hidden_gates)
         sums = x.new_zeros(size, program.sums)
-        taps = [x.new_empty(batch.total, rest) for rest in program.taps]
+        taps = [memory.kept(x, batch.total, rest) for rest in program.taps]
         calls.append(
             {
                 "input": x.shape[1],

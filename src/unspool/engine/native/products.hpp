@@ -260,8 +260,9 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
 // w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N). Rows are added in their order,
 // whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
 constexpr int64_t DEPTH = 384;  // rows at once, so that a panel of x and a tile of g stay in the nearest caches
+constexpr int64_t TILES = 8;    // of g, copied at once: its rows lie far apart, and what is fetched of one is used
 INLINE constexpr int64_t gradient_space(int64_t M, int64_t N) {
-  return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + 8) + (DEEP > 1 ? DEPTH / DEEP * M : 0);
+  return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + TILES * tile_rows(4)) + (DEEP > 1 ? DEPTH / DEEP * M : 0);
 }
 
 // A row of operands from one row of numbers, or two: `count` of them, zeros up to `width`.
@@ -283,7 +284,7 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + C * V - 1) / (C * V);
-  Operand *packed = space, *turned = packed + DEPTH * panels * C * V, *halves = turned + 8 * DEPTH;
+  Operand *packed = space, *beside = packed + DEPTH * panels * C * V, *halves = beside + TILES * R * DEPTH;
   alignas(64) T sums[R * C * V];
   if (first >= last) return;
   std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
@@ -312,23 +313,25 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
     const int64_t left_stride = g_stride;
 #endif
     for (int64_t m = first; m < last; m += R) {
-      const int held = last - m < R ? last - m : R;
-      for (int64_t k = 0; k < K; ++k) {
-        if (held == R)
-          std::memcpy(turned + k * R, left + k * left_stride + m, R * sizeof(Operand));
+      const int held = last - m < R ? last - m : R, place = (m - first) / R % TILES;
+      for (int64_t k = 0; place == 0 && k < K; ++k) {
+        const Operand* from = left + k * left_stride + m;
+        if (last - m >= TILES * R)  // of a size that is known: a few vectors
+          std::memcpy(beside + k * TILES * R, from, TILES * R * sizeof(Operand));
         else
-          for (int i = 0; i < R; ++i) turned[k * R + i] = i < held ? left[k * left_stride + m + i] : 0;
+          std::memcpy(beside + k * TILES * R, from, (last - m) * sizeof(Operand));
       }
+      const Across a{beside + place * R, TILES * R};
       for (int64_t p = 0; p < panels; ++p) {
         const int n = N - p * C * V < C * V ? N - p * C * V : C * V;
         const Operand* panel = packed + p * K * C * V;
         T* to = w + m * N + p * C * V;
         if (n == C * V) {
-          tile_upto<C, true>(held, to, N, Across{turned, R}, panel, K);
+          tile_upto<C, true>(held, to, N, a, panel, K);
         } else {
           for (int i = 0; i < held; ++i)
             for (int c = 0; c < C * V; ++c) sums[i * C * V + c] = c < n ? to[i * N + c] : T(0);
-          tile_upto<C, true>(held, sums, C * V, Across{turned, R}, panel, K);
+          tile_upto<C, true>(held, sums, C * V, a, panel, K);
           for (int i = 0; i < held; ++i) std::memcpy(to + i * N, sums + i * C * V, n * sizeof(T));
         }
       }

@@ -9,19 +9,64 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <vector>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
-struct Free {
-  void operator()(void* p) const { std::free(p); }
+// Memory that is kept for the next call: to touch fresh memory costs a fault for every page.
+class Store {
+  static constexpr size_t MOST = size_t{1} << 26;  // bytes kept
+  struct Block {
+    void* at;
+    size_t bytes;
+  };
+  std::mutex lock;
+  std::vector<Block> kept;
+  size_t held = 0;
+
+ public:
+  ~Store() {
+    for (const Block& block : kept) std::free(block.at);
+  }
+  // Whoever finds it in use, as a child that was forked meanwhile might for ever, does without.
+  void* take(size_t& bytes) {
+    if (const std::unique_lock own(lock, std::try_to_lock); own)
+      for (Block& block : kept)
+        if (block.bytes >= bytes && block.bytes / 2 <= bytes) {
+          void* found = block.at;
+          held -= bytes = block.bytes;
+          block = kept.back();
+          kept.pop_back();
+          return found;
+        }
+    return std::aligned_alloc(64, bytes);
+  }
+  void give(void* at, size_t bytes) {
+    if (const std::unique_lock own(lock, std::try_to_lock); own && held + bytes <= MOST) {
+      kept.push_back({at, bytes});
+      held += bytes;
+    } else {
+      std::free(at);
+    }
+  }
 };
-template <class E> using Space = std::unique_ptr<E[], Free>;
+inline Store& store() {
+  static Store one;
+  return one;
+}
+
+struct GiveBack {
+  size_t bytes = 0;
+  void operator()(void* p) const { store().give(p, bytes); }
+};
+template <class E> using Space = std::unique_ptr<E[], GiveBack>;
 template <class E> Space<E> space_for(int64_t n) {
-  void* p = std::aligned_alloc(64, ((n + 64) * sizeof(E) + 63) / 64 * 64);
+  size_t bytes = ((n + 64) * sizeof(E) + 63) / 64 * 64;
+  void* p = store().take(bytes);
   if (!p) throw std::bad_alloc();
-  return Space<E>(static_cast<E*>(p));
+  return Space<E>(static_cast<E*>(p), GiveBack{bytes});
 }
 inline Space<T> numbers(int64_t n) { return space_for<T>(n); }
 inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }

@@ -1,0 +1,86 @@
+"""Memory that is used again: never while something holds it, and never without end."""
+
+import gc
+
+import pytest
+import torch
+from native.naive import without_native
+from torch import Tensor
+
+from unspool import Ragged, cells, engine, unroll
+from unspool.engine.native import memory
+
+pytestmark = [without_native]
+
+
+@pytest.fixture(autouse=True)
+def blocks(monkeypatch: pytest.MonkeyPatch) -> memory._Blocks:
+    """No memory kept yet."""
+    made = memory._Blocks()
+    monkeypatch.setattr(memory, "_blocks", made)
+    return made
+
+
+def kept(rows: int = 1024, width: int = 512) -> Tensor:
+    return memory.kept(torch.empty(0), rows, width)
+
+
+def test_what_nothing_holds_any_more_is_used_again() -> None:
+    first = kept()
+    place = first.data_ptr()
+    del first
+    assert kept().data_ptr() == place
+    assert kept(1000).shape == (1000, 512)
+
+
+def test_what_something_holds_is_not() -> None:
+    first = kept().fill_(1.0)
+    view = first[3]
+    del first
+    kept().fill_(2.0)
+    assert view.eq(1.0).all()
+
+
+def test_a_much_smaller_tensor_does_not_take_a_large_block() -> None:
+    first = kept(8192)
+    place = first.data_ptr()
+    del first
+    assert kept(1024).data_ptr() != place
+
+
+def test_small_tensors_have_memory_of_their_own(blocks: memory._Blocks) -> None:
+    assert kept(2, 3).shape == (2, 3)
+    assert not blocks._free
+
+
+def test_no_more_is_kept_than_a_bound(blocks: memory._Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory._Blocks, "MOST", 6 * 2**20)
+    held = [kept(1024 + 512 * number) for number in range(4)]
+    del held
+    gc.collect()
+    sizes = [len(block) for block in blocks._free.values()]
+    assert sizes
+    assert sum(sizes) <= 6 * 2**20
+
+
+def test_gradients_of_two_batches_at_once_are_those_of_one_after_the_other() -> None:
+    torch.manual_seed(0)
+    cell = cells.LSTM(64, 256)
+    batches = [
+        Ragged(torch.randn(int(lengths.sum()), 64), lengths) for lengths in torch.randint(20, 60, (3, 40)).unbind()
+    ]
+
+    def loss(batch: Ragged) -> Tensor:
+        outputs: Ragged = unroll(cell, batch).outputs
+        return outputs.values.square().sum()
+
+    def gradients(total: Tensor) -> list[Tensor]:
+        return [*torch.autograd.grad(total, list(cell.parameters()), retain_graph=True)]
+
+    with engine.using("native"):
+        alone = [gradients(loss(batch)) for batch in batches]
+        together = [loss(batch) for batch in batches]
+        for total, expected in zip(reversed(together), reversed(alone), strict=True):
+            for _ in range(2):  # a graph that is kept still has its numbers
+                for found, right in zip(gradients(total), expected, strict=True):
+                    assert torch.equal(found, right)
