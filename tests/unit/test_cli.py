@@ -19,6 +19,7 @@ import pytest
 
 import unspool
 from unspool import cli, errors, recipes
+from unspool.cli import commands, talking, writing
 from unspool.engine.native import compiler
 from unspool.errors import RunError, UnspoolError
 from unspool.metrics import Score, word_accuracy
@@ -194,7 +195,7 @@ def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], no
     rows = [json.loads(line) for line in run("evaluate", "here", "--json").out.splitlines()]
     assert [row.get("baseline") for row in rows] == [None, "majority", "an_ngram"]
     assert rows[2] == {"baseline": "an_ngram", **other._asdict()}
-    named = cli.table({"model": [other, Score(1, "a_name_of_length", "lower", {}, "")], "b": []})
+    named = writing.table({"model": [other, Score(1, "a_name_of_length", "lower", {}, "")], "b": []})
     assert named == "       perplexity  a_name_of_length\nmodel        7.00              1.00\nb"
 
 
@@ -277,8 +278,8 @@ def test_inputs_are_answered_before_all_are_read(
             read.append(number)
             yield str(number)
 
-    monkeypatch.setattr(cli, "lines", lambda files: endless())
-    monkeypatch.setattr(cli, "CHUNK", 2)
+    monkeypatch.setattr(commands, "lines", lambda files: endless())
+    monkeypatch.setattr(commands, "CHUNK", 2)
     seen: list[int] = []
     answer = notes.predict
     monkeypatch.setattr(notes, "predict", lambda inputs, **given: (seen.append(len(read)), answer(inputs, **given))[1])
@@ -519,7 +520,7 @@ def test_a_mistake_in_the_conversation_does_not_end_it(
         return text, f"{number} {text}!\n"
 
     monkeypatch.setattr("builtins.input", asked)
-    cli.talk(answer)
+    talking.talk(answer)
     out, err = capsys.readouterr()
     assert out == "1 good!\n\n"
     assert "error: `bad` must be good\n" in err
@@ -543,7 +544,7 @@ def test_an_input_of_several_columns_is_asked_for_column_by_column(
         return "", f"{number} {given}\n"
 
     monkeypatch.setattr("builtins.input", asked)
-    cli.interview(answer, ["story", "question"])
+    talking.interview(answer, ["story", "question"])
     out, err = capsys.readouterr()
     assert out == "1 {'story': 'a\\nb', 'question': 'who'}\n\n"
     assert err.splitlines() == [r"`\n` ends a line of a text; Ctrl-D ends.", "error: `bad` must be good"]
@@ -578,5 +579,5 @@ def test_a_dialogue_is_answered_with_what_was_said_last(
         return f"A{number}", f"A{number}\n"
 
     monkeypatch.setattr("builtins.input", said)
-    cli.talk(answer, turns)
+    talking.talk(answer, turns)
     assert seen == asked

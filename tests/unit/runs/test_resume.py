@@ -21,7 +21,7 @@ OVERRIDES = ["train.epochs=5", "train.checkpoint_every=0.002 minutes", "metrics=
 
 def start(words: Path, folder: Path) -> "subprocess.Popen[str]":
     toy(words)
-    command = [sys.executable, "-m", "unspool.cli", "train", str(words.with_suffix(".yaml")), *OVERRIDES]
+    command = [sys.executable, "-m", "unspool", "train", str(words.with_suffix(".yaml")), *OVERRIDES]
     return subprocess.Popen([*command, "--run", str(folder)], stderr=subprocess.PIPE, text=True)
 
 

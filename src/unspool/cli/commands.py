@@ -1,7 +1,4 @@
-"""The command line: train, evaluate, predict; recipes, data, doctor.
-
-What is heavy is imported where a command needs it, so that `unspool --help` answers at once.
-"""
+"""The commands: what each is given, and what it does with it."""
 
 from __future__ import annotations
 
@@ -10,19 +7,19 @@ import json
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from itertools import chain, islice
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from unspool.errors import DataError, ParallelError, UnspoolError
+from unspool.cli.reading import chunks, lines, told_by_first
+from unspool.cli.talking import interview, talk
+from unspool.cli.writing import as_line, report, shown, writing
+from unspool.errors import ParallelError, UnspoolError
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 CHUNK = 1024
 """Inputs predicted at once: enough for batches of like lengths, few enough that a pipe soon gives its first results."""
@@ -43,21 +40,6 @@ Devices = Annotated[
     int | None, typer.Option(min=1, help="Share the work among so many GPUs, or cores where there are none.")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as `unspool train` wrote it.")]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """What `unspool` runs: exit code 0, 2 for a mistake that a message explains, 130 after Ctrl-C.
-
-    A training that Ctrl-C ends keeps everything and exits with 0.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8")
-    # A script finds its own folder first; one's own cells lie where the command was typed.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    typed = sys.argv[1:] if arguments is None else list(arguments)
-    app(args=typed, obj=typed)
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -160,45 +142,6 @@ def evaluate(
                     typer.echo(as_line(found, baseline=name) if as_json else f"\nagainst {name}: {found}")
 
 
-def report(
-    loaded: Any, scores: Sequence[Any], part: str, changes: Sequence[str], by: str | None, *, as_json: bool
-) -> None:
-    """Print scores, those of baselines, and those for each value of a column."""
-    from unspool import runs
-    from unspool.metrics import by_place
-
-    for score in scores:
-        typer.echo(as_line(score) if as_json else str(score))
-    compared = {"baseline": loaded.baselines(part, changes)}
-    if by is not None:
-        compared[by] = runs.by_column(loaded, by, part, changes)
-    for kind, rows in compared.items():
-        if as_json:
-            for name, reached in rows.items():
-                for score in reached:
-                    typer.echo(as_line(score, **{kind: name}))
-        elif rows:
-            typer.echo(f"\n{table({'model': scores} | rows if kind == 'baseline' else rows)}")
-    if (places := by_place({"model": scores} | compared["baseline"])) and not as_json:
-        typer.echo(f"\n{table(places)}")
-
-
-def as_line(score: Any, **beside: str) -> str:
-    """A score as a JSON object, after what it is of."""
-    return json.dumps({**beside, **score._asdict()}, ensure_ascii=False, default=str)
-
-
-def table(rows: Mapping[str, Sequence[Any]]) -> str:
-    """Scores by name, a row for each name and a column for each metric of the first; nothing where one is missing."""
-    metrics = [score.name for score in next(iter(rows.values()))]
-    first = max(map(len, rows))
-    lines = [" " * first + "".join(f"  {metric:>8}" for metric in metrics)]
-    for name, scores in rows.items():
-        values = {score.name: f"{score.value:.2f}" for score in scores}
-        lines.append(f"{name:<{first}}" + "".join(f"  {values.get(each, ''):>{max(8, len(each))}}" for each in metrics))
-    return "\n".join(line.rstrip() for line in lines)
-
-
 @app.command()
 @reported
 def predict(
@@ -262,123 +205,6 @@ def predict(
             talk(lambda text, number: answer(loaded.typed(text), number), loaded.turns)
 
 
-def told_by_first(group: Any, items: Iterator[T]) -> Iterator[T]:
-    """What rank 0 reads, on all ranks, and nobody else reads: they have one standard input."""
-    while (item := group.once(lambda: next(items, None))) is not None:
-        yield item
-
-
-@contextmanager
-def writing(path: Path | None) -> Iterator[IO[str]]:
-    """A file to write, under another name until it is whole, so that nothing is lost that was there; or stdout."""
-    if path is None:
-        yield sys.stdout
-        return
-    device = path.exists() and not path.is_file()
-    part = path if device else path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as stream:
-        yield stream
-    if not device:
-        part.replace(path)
-
-
-def shown(text: Any, prediction: Any, n_best: int, *, scores: bool, as_json: bool) -> str:
-    """A prediction as the lines that `predict` writes for it.
-
-    Text has a line for each of the n best, after its score and a tab if asked for, and a blank line after the last
-    if n is more than 1. JSON has one object: `{"input": …, "predictions": [{"text": …, "score": …}, …]}`.
-    """
-    found = prediction.n_best if n_best > 1 else [prediction]
-    if as_json:
-        outputs = [{"text": each.text, "score": each.score} for each in found]
-        return json.dumps({"input": text, "predictions": outputs}, ensure_ascii=False) + "\n"
-    rows = [f"{each.score:.4f}\t{each.text}\n" if scores else f"{each.text}\n" for each in found]
-    return "".join(rows) + ("\n" if n_best > 1 else "")
-
-
-def talk(answer: Callable[[str, int], tuple[str, str]], turns: int = 0) -> None:
-    """Ask for an input and answer it, until Ctrl-D; a mistake in one is told, and the next may be better.
-
-    Args:
-        answer: from an input and the number of inputs before it, to the output and how it is written.
-        turns: of a dialogue that an input holds: what was said last, the new input included, a line each. 0: none.
-    """
-    known = f"It knows the last {turns} turns, yours included; " if turns > 1 else "One input a line; "
-    said: deque[str] = deque(maxlen=max(turns, 1))
-    for number, (line,) in enumerate(typed_lines(("",), known)):
-        said.append(line)
-        with told():
-            text, written = answer("\n".join(said), number)
-            typer.echo(written, nl=False)
-            said.append(text)
-            continue
-        said.pop()  # what had no answer was not said
-
-
-def interview(answer: Callable[[dict[str, str], int], tuple[str, str]], columns: Sequence[str]) -> None:
-    """Ask for an input column by column and answer it, until Ctrl-D; a mistake in one is told.
-
-    Args:
-        answer: from an input and the number of inputs before it, to the output and how it is written.
-        columns: their names. `\\n` ends a line within a value.
-    """
-    for number, values in enumerate(typed_lines(columns, r"`\n` ends a line of a text; ")):
-        with told():
-            asked = {name: value.replace(r"\n", "\n") for name, value in zip(columns, values, strict=True)}
-            typer.echo(answer(asked, number)[1], nl=False)
-
-
-def typed_lines(prompts: Sequence[str], known: str) -> Iterator[list[str]]:
-    """A line typed after each prompt, again and again until Ctrl-D."""
-    with suppress(ImportError):  # not on every system
-        import readline  # noqa: F401  (it gives `input` its history)
-    typer.echo(f"{known}Ctrl-D ends.", err=True)
-    while True:
-        try:
-            found = [input(f"{prompt}> ") for prompt in prompts]
-        except EOFError:
-            typer.echo()
-            return
-        yield found
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """A mistake is told, and all goes on."""
-    try:
-        yield
-    except UnspoolError as error:
-        typer.echo(f"error: {error}", err=True)
-
-
-def lines(files: Sequence[Path]) -> Iterator[str]:
-    """The lines of files (plain or .gz), one after the other, or of stdin if there are none, without their ends.
-
-    Raises:
-        DataError: a file that is missing or broken, or a line that is not UTF-8.
-    """
-    from unspool.data.lines import lines as lines_of
-
-    for line in chain.from_iterable(map(lines_of, files)) if files else _stdin():
-        yield line.removesuffix("\n").removesuffix("\r")
-
-
-def _stdin() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            byte = line[error.start]
-            raise DataError(f"stdin, line {number}: a line must be UTF-8, but has the byte 0x{byte:02x}") from error
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of up to `size` items, as they come."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
 @app.command()
 @reported
 def recipes(
@@ -418,7 +244,3 @@ def doctor() -> None:
     from unspool.doctor import examined
 
     typer.echo(examined())
-
-
-if __name__ == "__main__":
-    main()
