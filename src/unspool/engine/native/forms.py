@@ -17,7 +17,7 @@ from unspool.engine.native import halves
 from unspool.engine.native.calling import Native
 from unspool.engine.native.compiler import NoCompiler, find_compiler
 from unspool.engine.native.emit import program
-from unspool.engine.trace import Unknown, trace
+from unspool.engine.tracing import Unknown, trace
 from unspool.errors import EngineWarning
 
 _of_cell: weakref.WeakKeyDictionary[GatedCell, dict[Any, Native | str]] = weakref.WeakKeyDictionary()
