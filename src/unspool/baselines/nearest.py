@@ -4,17 +4,13 @@ from collections.abc import Sequence
 
 from unspool.baselines.examples import check
 from unspool.errors import DataError
-
-_CELLS = 4_000_000  # similarities held at once: about 100 MB with scipy's indices
+from unspool.likeness import likenesses
 
 
 def nearest(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
     """The answer to the nearest training question, by the cosine of TF-IDF of runs of 2 to 4 characters.
 
-        TfidfVectorizer(analyzer="char", ngram_range=(2, 4))   of scikit-learn: lower case, rows of length 1
-        answers[argmax over training questions of similarity(question, asked)]
-
-    Asked in blocks, so that memory grows with the texts, not with the product of their numbers; time grows with it.
+        answers[argmax of likenesses(questions, asked)]        unspool.likeness
 
     Args:
         questions: of the training part.
@@ -30,20 +26,10 @@ def nearest(questions: Sequence[str], answers: Sequence[str], asked: Sequence[st
         ['music', 'door']
     """
     check(questions, answers, asked)
-
-    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
-
-    characters = TfidfVectorizer(analyzer="char", ngram_range=(2, 4))
     try:
-        known = characters.fit_transform(questions).T.tocsr()
+        return [answers[int(row.argmax())] for row in likenesses(questions, asked)]
     except ValueError as error:
         raise DataError(
             f"`questions` must hold one of at least two characters, but none of the {len(questions)} does; "
             "use `majority`"
         ) from error
-    rows = max(1, _CELLS // len(questions))
-    found: list[str] = []
-    for start in range(0, len(asked), rows):
-        similarities = characters.transform(asked[start : start + rows]) @ known
-        found += [answers[place] for place in similarities.toarray().argmax(1).tolist()]
-    return found

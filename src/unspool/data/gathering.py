@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from unspool.data.likeness import most_alike
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
+from unspool.likeness import most_alike
 
 _ROWS = 4096  # made at a time
 

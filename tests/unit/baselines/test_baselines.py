@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unspool import likeness
 from unspool.baselines import (
     BASELINES,
     climatology,
@@ -125,7 +126,7 @@ def test_of_questions_equally_near_the_first_counts() -> None:
 def test_nearest_answers_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = nearest(QUESTIONS, ANSWERS, MANY)
     for cells in (1, 2 * len(QUESTIONS), 7 * len(QUESTIONS) + 1):
-        monkeypatch.setattr(sys.modules["unspool.baselines.nearest"], "_CELLS", cells)
+        monkeypatch.setattr(likeness, "_CELLS", cells)
         assert nearest(QUESTIONS, ANSWERS, MANY) == answers
 
 

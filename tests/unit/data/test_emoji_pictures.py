@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from unspool.arrays import resolve
 from unspool.data import NAMED, Split
 from unspool.data import emoji_pictures as module
-from unspool.data.emoji import family
+from unspool.data.emoji import named
 from unspool.errors import DataError
 
 SHAPES = {
@@ -45,16 +45,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def names(file: Path) -> Iterator[tuple[str, ...]]:
         for emoji in NAMES:
             for language in ("en", "de"):
-                yield (
-                    emoji,
-                    language,
-                    f"{language} {emoji}",
-                    emoji,
-                    f"{emoji} {language}",
-                    family(emoji),
-                    f"{family(emoji)} {language}",
-                    str(int("🏽" in emoji)),
-                )
+                yield from named(emoji, {language: f"{language} {emoji}"})
 
     def picture(text: str, font: Any, imaging: Any, drawing: Any) -> NDArray[np.uint8]:
         image = Image.new("RGB", (96, 96), "white")

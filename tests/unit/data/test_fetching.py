@@ -290,10 +290,10 @@ def test_names_of_emoji_are_read_from_the_wheel(index: Callable[..., None]) -> N
     assert len(table) == 2 * 14
     assert list(table.column("language"))[:14] == list(packages.LANGUAGES)
     assert [tuple(table[row].values()) for row in (0, 2, 14, 27)] == [
-        ("🥇", "en", "1st place medal", "🥇", "🥇 en", "🥇", "🥇 en", "0"),
-        ("🥇", "de", "de x", "🥇", "🥇 de", "🥇", "🥇 de", "0"),
-        ("☺️", "en", "smiling face", "☺", "☺ en", "☺", "☺ en", "0"),
-        ("☺️", "zh", "zh: y", "☺", "☺ zh", "☺", "☺ zh", "0"),
+        ("🥇", "en", "1st place medal", "🥇", "🥇 en", "🥇", "🥇 en", "🥇 en", "0"),
+        ("🥇", "de", "de x", "🥇", "🥇 de", "🥇", "🥇 de", "🥇 de", "0"),
+        ("☺️", "en", "smiling face", "☺", "☺ en", "☺", "☺ en", "☺️ en", "0"),
+        ("☺️", "zh", "zh: y", "☺", "☺ zh", "☺", "☺ zh", "☺️ zh", "0"),
     ]
 
 

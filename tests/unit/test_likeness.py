@@ -2,8 +2,8 @@
 
 import pytest
 
-from unspool.data import likeness
-from unspool.data.likeness import most_alike
+from unspool import likeness
+from unspool.likeness import most_alike
 
 KNOWN = ["red apple", "red rose", "red rise", "cow"]
 GROUPS = ["fruit", "flower", "flower", "animal"]
