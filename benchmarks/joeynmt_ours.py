@@ -1,4 +1,5 @@
-"""Our encoder–decoder at the job of `joeynmt_peer.py`, with ordinary parts in an ordinary loop.
+"""Our encoder–decoder at the job of `joeynmt_peer.py`, in an ordinary loop, with the optimiser and the allocation of
+`unspool train`: PyTorch's fused AdamW, here without decay (Adam), and freed memory kept for the next step.
 
     python benchmarks/joeynmt_ours.py --job JOB.json --weights FILE.pt [--feeding] [--bfloat16]
 
@@ -20,6 +21,8 @@ from joeynmt_peer import WARM_UP, decoded, elapsed, work_per_token
 from unspool import Ragged, cells
 from unspool.decode import beam_search, greedy
 from unspool.models import encoder_decoder
+from unspool.training import adamw
+from unspool.training.allocation import keep_freed
 
 
 class Ours:
@@ -44,7 +47,7 @@ class Ours:
             feeding=feeding,
             dropout=0.0,
         )
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=job["learning_rate"])
+        self.optimiser = adamw(self.model, learning_rate=job["learning_rate"], weight_decay=0.0)
 
     @staticmethod
     def ragged(rows: list[list[str]], ids: dict[str, int]) -> Ragged:
@@ -120,6 +123,7 @@ def main() -> None:
     parser.add_argument("--feeding", action="store_true", help="additive attention that feeds the next step")
     parser.add_argument("--bfloat16", action="store_true", help="products of bfloat16 numbers")
     options = parser.parse_args()
+    keep_freed()
     job = json.loads(options.job.read_text(encoding="utf-8"))
     print(json.dumps(figures(job, options.weights, feeding=options.feeding, bfloat16=options.bfloat16)))
 
