@@ -15,12 +15,14 @@ extern "C" __attribute__((visibility("default"))) double unspool_rate(int64_t th
   std::atomic<int64_t> ready{0};
   std::vector<double> rates(threads);
   auto work = [&](int64_t thread) {
-    std::vector<Operand> weights(panels * deep(K) * C * V + V, Operand(1)), x(rows * deep(K), Operand(1));
+    std::vector<Operand> room(panels * deep(K) * C * V + 2 * V, Operand(1)), x(rows * deep(K), Operand(1));
+    Operand* weights = room.data();  // a vector within one line of the caches, as the engine has them
+    while (reinterpret_cast<uintptr_t>(weights) % BYTES) ++weights;
     std::vector<T> sums(rows * C * V);
     std::vector<const Operand*> at;
     for (int64_t r = 0; r < rows; ++r) at.push_back(x.data() + r * deep(K));
     auto once = [&] {
-      for (int64_t p = 0; p < panels; ++p) step_product<C>(sums.data(), at.data(), rows, weights.data() + p * deep(K) * C * V, deep(K));
+      for (int64_t p = 0; p < panels; ++p) step_product<C>(sums.data(), at.data(), rows, weights + p * deep(K) * C * V, deep(K));
     };
     once();
     for (++ready; ready < threads;) std::this_thread::yield();
