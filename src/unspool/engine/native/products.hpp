@@ -6,6 +6,7 @@
 
 #pragma once
 #include <algorithm>
+#include <atomic>
 
 #include "vectors.hpp"
 
@@ -217,14 +218,37 @@ inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, i
 // Numbers of working space that a thread needs for `linear`.
 INLINE constexpr int64_t linear_space(int64_t K) { return DEEP == 1 ? 0 : 8 * tile_rows(4) * deep(K); }
 
+// Rows that threads take as they come to need more, so that none waits for one whose core is slow at the moment: pieces
+// that get smaller towards the end.
+class Rows {
+  std::atomic<int64_t> taken{0};
+
+ public:
+  bool take(int64_t rows, int64_t unit, int threads, int64_t& first, int64_t& last) {
+    first = taken.load(std::memory_order_relaxed);
+    do {
+      if (first >= rows) return false;
+      const int64_t piece = (rows - first) / (2 * threads) / unit * unit;
+      last = std::min(first + std::max(piece, 8 * unit), rows);
+    } while (!taken.compare_exchange_weak(first, last, std::memory_order_relaxed));
+    return true;
+  }
+};
+
 // y = x w (+ bias), or y += with ADD: x (rows, K), w packed in panels of 4 vectors, y (rows, columns). Threads share the
-// rows, or the panels where rows are few.
+// rows, in pieces where they have `pieces`, or the panels where rows are few.
 template <bool ADD>
-void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias,
-                   int64_t rows, int64_t K, int64_t columns, Operand* space, int thread, int threads) {
+void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias, int64_t rows,
+            int64_t K, int64_t columns, Operand* space, int thread, int threads, Rows* pieces = nullptr) {
   constexpr int C = 4, M = tile_rows(C);
   const int64_t tiles = (rows + M - 1) / M, panels = (columns + C * V - 1) / (C * V);
   const bool few = tiles < threads;
+  if (pieces && threads > 1 && !few) {
+    for (int64_t first, last; pieces->take(rows, M, threads, first, last);)
+      linear<ADD>(y + first * y_stride, y_stride, x + first * x_stride, x_stride, packed, bias, last - first, K, columns,
+                  space, 0, 1);
+    return;
+  }
   const int64_t first = few ? 0 : tiles * thread / threads * M;
   const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
   const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;

@@ -240,10 +240,10 @@ struct Projection {
   void pack_weight(const Call& a, int thread, int threads) const {
     if (a.x) pack(packed.get(), a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, thread, threads);
   }
-  void rows(const Call& a, Operand* space, int thread, int threads) const {
+  void rows(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (a.x)
       linear<false>(a.from_input, Cell::GATES, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, Cell::GATES,
-                    space, thread, threads);
+                    space, thread, threads, &pieces);
   }
 };
 
@@ -271,13 +271,14 @@ inline void forward(const Call* calls, int64_t n) {
   const auto space = spaces(threads, linear_space(widest_input(calls, n)));
   const auto work = works(threads, false);
   std::vector<Barrier> barriers(threads);
+  std::vector<Rows> pieces(n);
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       projections[c].pack_weight(calls[c], thread, count);
       Cell::pack_forward(packed[c].get(), calls[c].parameters, thread, count);
     }
     together(count);
-    for (int64_t c = 0; c < n; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count);
+    for (int64_t c = 0; c < n; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count, pieces[c]);
     together(count);
     const Team team(thread, count, teams_for(calls, n, count), barriers.data());
     if (team.idle) return;
@@ -343,10 +344,12 @@ struct WeightsBack {
   void pack_weight(const Call& a, int thread, int threads) const {
     if (through_x(a)) pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
   }
-  void products(const Call& a, Operand* space, int thread, int threads) const {
+  void of_inputs(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (through_x(a))
       (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total,
-                                              Cell::GATES, a.input, space, thread, threads);
+                                              Cell::GATES, a.input, space, thread, threads, &pieces);
+  }
+  void of_weights(const Call& a, Operand* space, int thread, int threads) const {
     if (a.to_weight_input)
       weight_gradient(a.to_weight_input, a.to_input, Cell::GATES, Cell::GATES, x.data(), a.input, a.total, space, thread,
                       threads);
@@ -375,6 +378,7 @@ inline void backward(const Call* calls, int64_t n) {
   const auto space = spaces(threads, std::max(linear_space(widest), WeightsBack::space(widest)));
   const auto work = works(threads, again);
   std::vector<Barrier> barriers(threads);
+  std::vector<Rows> pieces(n), again_pieces(n);
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       weights[c].pack_weight(calls[c], thread, count);
@@ -383,7 +387,8 @@ inline void backward(const Call* calls, int64_t n) {
       if (again) projections[c].pack_weight(calls[c], thread, count);
     }
     together(count);
-    for (int64_t c = 0; c < n && again; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count);
+    for (int64_t c = 0; c < n && again; ++c)
+      projections[c].rows(calls[c], space[thread].get(), thread, count, again_pieces[c]);
     if (again) together(count);
     const Team team(thread, count, teams_for(calls, n, count), barriers.data());
     if (!team.idle) {
@@ -393,7 +398,11 @@ inline void backward(const Call* calls, int64_t n) {
                                                              work[team.number], team);
     }
     together(count);
-    for (int64_t c = 0; c < n; ++c) weights[c].products(calls[c], space[thread].get(), thread, count);
+    for (int64_t c = 0; c < n; ++c) weights[c].of_weights(calls[c], space[thread].get(), thread, count);
+    for (int64_t c = 0; c < n; ++c) {
+      if (calls[c].adds) together(count);  // to what the call before has written
+      weights[c].of_inputs(calls[c], space[thread].get(), thread, count, pieces[c]);
+    }
   });
 }
 
