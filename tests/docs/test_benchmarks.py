@@ -246,7 +246,7 @@ def test_the_schedule_of_checkpoints_is_measured_against_its_programme(monkeypat
 @pytest.mark.usefixtures("_path")
 def test_ranks_are_measured_and_killed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("equal cost\nequal number\n"))
-    script("parallel").pace({"steps": 1, "tokens": 300})
+    script("parallel").pace({"steps": 1, "tokens": 300, "micro_batches": 2})
     assert [float(line) > 0 for line in capsys.readouterr().out.splitlines()] == [True, True]
     changed = script("killing").recipes.load("pronounce", script("killing").SMALL)
     assert (changed.train.log_examples, changed.train.precision) == (True, "float32")

@@ -30,9 +30,9 @@ class KneserNey:
     `a` counts how often an n-gram of the highest order comes, and of a lower order how many different ids come before
     it; one that begins with the start, which nothing precedes, is counted as often as it comes. `Nᵢ(c)` is how many
     words follow c with a = i. Each order has three discounts: D₁ = 1 - 2Y n₂/n₁, D₂ = 2 - 3Y n₃/n₂, D₃ = 3 - 4Y n₄/n₃
-    with Y = n₁ / (n₁ + 2 n₂), of the numbers nᵢ of its n-grams with a = i; where these give none, 0.5, 1 and 1.5. A
-    context that was never seen leaves it to the shorter one; below single words every id but the start is equally
-    probable.
+    with Y = n₁ / (n₁ + 2 n₂), of the numbers nᵢ of its n-grams with a = i; where these give none, or one of 0, which
+    would make what was never seen impossible, 0.5, 1 and 1.5. A context that was never seen leaves it to the shorter
+    one; below single words every id but the start is equally probable.
 
     The events are those of a network that writes the same ids: every token, whatever its id, and the end of each
     sequence. An unknown token (id 0) is one event like any other, as probable as unknown tokens were in training.
@@ -221,7 +221,7 @@ def _discounts(counts: Ids) -> tuple[float, float, float]:
         return _FALLBACK
     y = n1 / (n1 + 2 * n2)
     found = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
-    return found if all(0 <= each <= i for i, each in enumerate(found, 1)) else _FALLBACK
+    return found if all(0 < each <= i for i, each in enumerate(found, 1)) else _FALLBACK
 
 
 def _before(nodes: Ids) -> Ids:

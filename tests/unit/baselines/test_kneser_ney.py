@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unspool import Ragged
@@ -48,7 +48,7 @@ class Definition:
         if numbers[1] and numbers[2] and numbers[3]:
             y = numbers[1] / (numbers[1] + 2 * numbers[2])
             found = [i - (i + 1) * y * numbers[i + 1] / numbers[i] for i in (1, 2, 3)]
-            if all(0 <= each <= i for i, each in enumerate(found, 1)):
+            if all(0 < each <= i for i, each in enumerate(found, 1)):
                 return found[min(count, 3) - 1]
         return 0.5 * min(count, 3)
 
@@ -73,6 +73,7 @@ class Definition:
 
 @settings(max_examples=150, deadline=None)
 @given(SEQUENCES, SEQUENCES, st.integers(1, 4))
+@example([[], [], [], [0, 3], [4, 3]], [[3, 0]], 2)  # whose second discount would be 0
 def test_probabilities_are_those_of_the_definition(learnt: list[list[int]], asked: list[list[int]], order: int) -> None:
     model, definition = KneserNey(SIZE, order), Definition(learnt, order)
     model.fit(ragged(learnt))
