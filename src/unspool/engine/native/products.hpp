@@ -64,26 +64,59 @@ INLINE constexpr int64_t deep(int64_t K) { return (K + DEEP - 1) / DEEP; }
 #endif
 constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keeps from one tile to the next
 
-// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart. A panel that is FAR is fetched ahead of its use.
-template <int M, int C, bool ADD, bool FAR, class A>
+// 24 sums and a panel's line fill 32 registers, 12 fill 16. A line of 4 vectors is then taken in two halves, which are
+// lines of a cache.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int SUMS = 24;
+#else
+constexpr int SUMS = 12;
+#endif
+template <int N> using Int = std::integral_constant<int, N>;
+constexpr int slice(int C) { return C == 4 && SUMS < 24 ? 2 : C; }  // vectors of a line that a tile takes
+constexpr int tile_rows(int C) { return C < 3 ? 12 / C : SUMS / slice(C); }
+constexpr int FEW = SUMS / 4;  // rows whose sums of whole lines fill the registers: of slices, they would wait for sums
+
+// x in a register, where these are few: a compiler may else read it from memory for each product.
+template <class X> INLINE X held(X x) {
+#if defined(__x86_64__) && !defined(__AVX512F__)
+  asm("" : "+x"(x));
+#endif
+  return x;
+}
+
+// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart, of a panel with lines of LINE vectors. One that
+// is FAR is fetched ahead of its use.
+template <int M, int C, int LINE, bool ADD, bool FAR, class A>
 INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restrict panel, int64_t K) {
   vec s[M][C];
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) s[m][c] = ADD ? load(sums + m * stride + c * V) : vec{};
-  for (int64_t k = 0; k < K; ++k, panel += C * V) {
-    decltype(load(panel)) b[C];
+  for (int64_t k = 0; k < K; ++k, panel += LINE * V) {
     if constexpr (FAR)
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) __builtin_prefetch(panel + (AHEAD * C + c) * V);
+      for (int c = 0; c < C; ++c) __builtin_prefetch(panel + (AHEAD * LINE + c) * V);
+    if constexpr (M < C) {
+      decltype(spread(a(0, k))) x[M];
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) b[c] = load(panel + c * V);
+      for (int m = 0; m < M; ++m) x[m] = held(spread(a(m, k)));
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      const auto x = spread(a(m, k));
+      for (int c = 0; c < C; ++c) {
+        const auto b = held(load(panel + c * V));
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) add_product(s[m][c], x, b[c]);
+        for (int m = 0; m < M; ++m) add_product(s[m][c], x[m], b);
+      }
+    } else {
+      decltype(load(panel)) b[C];
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) b[c] = held(load(panel + c * V));
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const auto x = spread(a(m, k));
+#pragma GCC unroll 16
+        for (int c = 0; c < C; ++c) add_product(s[m][c], x, b[c]);
+      }
     }
   }
 #pragma GCC unroll 16
@@ -92,30 +125,19 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
     for (int c = 0; c < C; ++c) store(sums + m * stride + c * V, s[m][c]);
 }
 
-// Rows of the tile by the vectors of a panel, so that the sums and a panel's line fill the registers.
-constexpr int tile_rows(int C) { return C == 4 ? 6 : C == 3 ? 8 : 12 / C; }
-
-template <int M, int C, bool ADD, bool FAR = false, class A>
+template <int M, int C, int LINE, bool ADD, bool FAR = false, class A>
 __attribute__((noinline)) void tile_of(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  tile<M, C, ADD, FAR>(sums, stride, a, panel, K);
+  tile<M, C, LINE, ADD, FAR>(sums, stride, a, panel, K);
 }
 
-template <int C, bool ADD, class A>
+// A tile of up to M rows by C vectors of a panel's line.
+template <int M, int C, int LINE, bool ADD, class A>
 INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  if (AHEAD && rows == tile_rows(C) && K * C * BYTES > NEAR)
-    return tile_of<tile_rows(C), C, ADD, true>(sums, stride, a, panel, K);
-  switch (rows) {
-    case 1: return tile_of<1, C, ADD>(sums, stride, a, panel, K);
-    case 2: return tile_of<2, C, ADD>(sums, stride, a, panel, K);
-    case 3: return tile_of<3, C, ADD>(sums, stride, a, panel, K);
-    case 4: return tile_of<4, C, ADD>(sums, stride, a, panel, K);
-    case 5: return tile_of<5, C, ADD>(sums, stride, a, panel, K);
-    case 6: return tile_of<6, C, ADD>(sums, stride, a, panel, K);
-  }
-  if constexpr (C == 3) {
-    if (rows == 7) return tile_of<7, C, ADD>(sums, stride, a, panel, K);
-    return tile_of<8, C, ADD>(sums, stride, a, panel, K);
-  }
+  if constexpr (M > 1)
+    if (rows < M) return tile_upto<M - 1, C, LINE, ADD>(rows, sums, stride, a, panel, K);
+  if constexpr (M == tile_rows(LINE))
+    if (AHEAD && K * LINE * BYTES > NEAR) return tile_of<M, C, LINE, ADD, true>(sums, stride, a, panel, K);
+  tile_of<M, C, LINE, ADD>(sums, stride, a, panel, K);
 }
 
 struct RowsAt {  // rows anywhere in memory
@@ -126,6 +148,7 @@ struct RowsApart {  // rows of a matrix
   const Operand* x;
   int64_t stride;
   INLINE Operand operator()(int m, int64_t k) const { return x[m * stride + k]; }
+  INLINE RowsApart from(int64_t row) const { return {x + row * stride, stride}; }
 };
 struct Across {  // columns of a matrix, packed beside each other
   const Operand* x;
@@ -135,9 +158,16 @@ struct Across {  // columns of a matrix, packed beside each other
 
 // The rows of one step times one panel: sums (rows, C V). K counts operands, here and wherever there is a panel.
 template <int C> INLINE void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
-  constexpr int M = tile_rows(C);
-  for (int r = 0; r < rows; r += M)
-    tile_upto<C, false>(rows - r < M ? rows - r : M, sums + r * C * V, C * V, RowsAt{x + r}, panel, K);
+  constexpr int M = tile_rows(C), W = slice(C);
+  int sliced = rows;
+  if constexpr (W < C)
+    if (const int last = rows % M; last <= FEW) sliced -= last;
+  for (int c = 0; c < C; c += W)
+    for (int r = 0; r < sliced; r += M)
+      tile_upto<M, W, C, false>(sliced - r, sums + (r * C + c) * V, C * V, RowsAt{x + r}, panel + c * V, K);
+  if constexpr (W < C)
+    if (sliced < rows)
+      tile_upto<FEW, C, C, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
 }
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(HALVES)
@@ -235,12 +265,35 @@ class Rows {
   }
 };
 
+// y = x w (+ bias), or y += with ADD, for W vectors of columns of one panel, or as many columns as there still are.
+template <int M, int W, bool ADD>
+void linear_slice(T* y, int64_t y_stride, RowsApart x, const Operand* panel, const T* bias, int64_t rows, int64_t K,
+                  int64_t columns) {
+  if (columns <= 0) return;
+  alignas(64) T sums[M * W * V];
+  for (int64_t r = 0; r < rows; r += M) {
+    const int m = rows - r < M ? rows - r : M;
+    tile_upto<M, W, 4, false>(m, sums, W * V, x.from(r), panel, K);
+    for (int i = 0; i < m; ++i) {
+      T* to = y + (r + i) * y_stride;
+      const T* from = sums + i * W * V;
+      const T* more = ADD ? to : bias;
+      if (columns >= W * V && more)
+        for (int c = 0; c < W; ++c) store(to + c * V, load(from + c * V) + load(more + c * V));
+      else if (columns >= W * V)
+        for (int c = 0; c < W; ++c) store(to + c * V, load(from + c * V));
+      else
+        for (int c = 0; c < columns; ++c) to[c] = from[c] + (more ? more[c] : T(0));
+    }
+  }
+}
+
 // y = x w (+ bias), or y += with ADD: x (rows, K), w packed in panels of 4 vectors, y (rows, columns). Threads share the
 // rows, in pieces where they have `pieces`, or the panels where rows are few.
 template <bool ADD>
 void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias, int64_t rows,
             int64_t K, int64_t columns, Operand* space, int thread, int threads, Rows* pieces = nullptr) {
-  constexpr int C = 4, M = tile_rows(C);
+  constexpr int C = 4, M = tile_rows(C), W = slice(C);
   const int64_t tiles = (rows + M - 1) / M, panels = (columns + C * V - 1) / (C * V);
   const bool few = tiles < threads;
   if (pieces && threads > 1 && !few) {
@@ -252,31 +305,24 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   const int64_t first = few ? 0 : tiles * thread / threads * M;
   const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
   const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;
-  alignas(64) T sums[M * C * V];
   const int64_t block = DEEP == 1 ? last - first : 8 * M;  // rows turned into operands at once
   for (int64_t start = first; start < last; start += block) {
     const int64_t stop = std::min(start + block, last), stride = DEEP == 1 ? x_stride : deep(K);
     const Operand* begin = operands_of(x + start * x_stride, K, space);
     for (int64_t r = start + 1; DEEP > 1 && r < stop; ++r)
       operands_of(x + r * x_stride, K, space + (r - start) * stride);
+    const RowsApart left{begin, stride};
     for (int64_t p = first_panel; p < last_panel; ++p) {
       const Operand* panel = packed + p * deep(K) * C * V;
-      const int n = columns - p * C * V < C * V ? columns - p * C * V : C * V;
-      for (int64_t r = start; r < stop; r += M) {
-        const int m = stop - r < M ? stop - r : M;
-        tile_upto<C, false>(m, sums, C * V, RowsApart{begin + (r - start) * stride, stride}, panel, deep(K));
-        for (int i = 0; i < m; ++i) {
-          T* to = y + (r + i) * y_stride + p * C * V;
-          const T* from = sums + i * C * V;
-          const T* more = ADD ? to : bias ? bias + p * C * V : nullptr;
-          if (n == C * V && more)
-            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V) + load(more + c * V));
-          else if (n == C * V)
-            for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V));
-          else
-            for (int c = 0; c < n; ++c) to[c] = from[c] + (more ? more[c] : T(0));
-        }
-      }
+      auto columns_from = [&](int c, auto tile_rows, auto width) {
+        const int64_t at = p * C * V + c * V;
+        linear_slice<tile_rows, width, ADD>(y + start * y_stride + at, y_stride, left, panel + c * V,
+                                            bias ? bias + at : nullptr, stop - start, deep(K), columns - at);
+      };
+      if (W < C && stop - start <= FEW)
+        columns_from(0, Int<FEW>{}, Int<C>{});
+      else
+        for (int c = 0; c < C; c += W) columns_from(c, Int<M>{}, Int<W>{});
     }
   }
 }
@@ -304,12 +350,12 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
 
 inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
-  constexpr int C = 4, R = tile_rows(C);
+  constexpr int C = 4, R = tile_rows(C), W = slice(C);
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + C * V - 1) / (C * V);
-  Operand *packed = space, *beside = packed + DEPTH * panels * C * V, *halves = beside + TILES * R * DEPTH;
-  alignas(64) T sums[R * C * V];
+  Operand *packed = space, *beside = packed + DEPTH * panels * C * V;
+  alignas(64) T sums[R * W * V];
   if (first >= last) return;
   std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
   for (int64_t start = 0; start < rows; start += DEPTH) {
@@ -326,6 +372,7 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
       }
     }
 #ifdef HALVES
+    Operand* halves = beside + TILES * R * DEPTH;
     for (int64_t k = 0; k < K; ++k) {
       const T *row = g + (start + DEEP * k) * g_stride + first, *after = next(k) ? row + g_stride : nullptr;
       lay(halves + k * (last - first), row, after, last - first, last - first);
@@ -336,27 +383,30 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
     const Operand* left = g + start * g_stride;
     const int64_t left_stride = g_stride;
 #endif
-    for (int64_t m = first; m < last; m += R) {
-      const int held = last - m < R ? last - m : R, place = (m - first) / R % TILES;
-      for (int64_t k = 0; place == 0 && k < K; ++k) {
-        const Operand* from = left + k * left_stride + m;
-        if (last - m >= TILES * R)  // of a size that is known: a few vectors
+    for (int64_t group = first; group < last; group += TILES * R) {
+      const int64_t stop = std::min(group + TILES * R, last);
+      for (int64_t k = 0; k < K; ++k) {
+        const Operand* from = left + k * left_stride + group;
+        if (stop - group == TILES * R)  // of a size that is known: a few vectors
           std::memcpy(beside + k * TILES * R, from, TILES * R * sizeof(Operand));
         else
-          std::memcpy(beside + k * TILES * R, from, (last - m) * sizeof(Operand));
+          std::memcpy(beside + k * TILES * R, from, (stop - group) * sizeof(Operand));
       }
-      const Across a{beside + place * R, TILES * R};
-      for (int64_t p = 0; p < panels; ++p) {
-        const int n = N - p * C * V < C * V ? N - p * C * V : C * V;
-        const Operand* panel = packed + p * K * C * V;
-        T* to = w + m * N + p * C * V;
-        if (n == C * V) {
-          tile_upto<C, true>(held, to, N, a, panel, K);
-        } else {
-          for (int i = 0; i < held; ++i)
-            for (int c = 0; c < C * V; ++c) sums[i * C * V + c] = c < n ? to[i * N + c] : T(0);
-          tile_upto<C, true>(held, sums, C * V, a, panel, K);
-          for (int i = 0; i < held; ++i) std::memcpy(to + i * N, sums + i * C * V, n * sizeof(T));
+      for (int64_t column = 0; column < N; column += W * V) {
+        const int n = N - column < W * V ? N - column : W * V;
+        const Operand* panel = packed + column / (C * V) * K * C * V + column % (C * V);
+        for (int64_t m = group; m < stop; m += R) {
+          const int rows = stop - m < R ? stop - m : R;
+          const Across a{beside + m - group, TILES * R};
+          T* to = w + m * N + column;
+          if (n == W * V) {
+            tile_upto<R, W, C, true>(rows, to, N, a, panel, K);
+            continue;
+          }
+          for (int i = 0; i < rows; ++i)
+            for (int c = 0; c < W * V; ++c) sums[i * W * V + c] = c < n ? to[i * N + c] : T(0);
+          tile_upto<R, W, C, true>(rows, sums, W * V, a, panel, K);
+          for (int i = 0; i < rows; ++i) std::memcpy(to + i * N, sums + i * W * V, n * sizeof(T));
         }
       }
     }

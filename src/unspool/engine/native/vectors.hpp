@@ -73,9 +73,10 @@ INLINE vec vabs(vec x) {
 // Both let a NaN through, as torch does.
 INLINE vec vmax(vec a, vec b) { return select((a > b) | (a != a), a, b); }
 INLINE vec vmin(vec a, vec b) { return select((a < b) | (a != a), a, b); }
-INLINE vec within(vec x, T low, T high) {  // a NaN stays one
-  x = select(x < splat(low), splat(low), x);
-  return select(x > splat(high), splat(high), x);
+INLINE vec within(vec x, T low, T high) {  // a NaN stays one; without `select`, each line is one instruction
+  const vec least = splat(low), most = splat(high);
+  x = x < least ? least : x;
+  return x > most ? most : x;
 }
 INLINE vec vsqrt(vec x) {
   return each(x, [](T v) { return std::sqrt(v); });
@@ -83,7 +84,7 @@ INLINE vec vsqrt(vec x) {
 
 // e^x = 2^n (1 + p), n whole. Returns p and 2^n; |p| <= 0.42, without the rounding of 1 + p. Float only.
 INLINE void power(vec x, vec& p, vec& scale) {
-  const vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  const vec magic = splat(12582912.f + 127);  // 1.5 * 2^23: adding it leaves the nearest integer, and 127, in the low bits
   vec shifted = x * splat(1.44269504088896341f) + magic;
   vec n = shifted - magic;
   vec r = x - n * splat(0.693359375f);
@@ -98,7 +99,7 @@ INLINE void power(vec x, vec& p, vec& scale) {
   p = q * r * r + r;
   ivec bits;
   std::memcpy(&bits, &shifted, BYTES);
-  bits = (bits + 127) << 23;  // the bits above the low ones are shifted out
+  bits <<= 23;  // the bits above the low ones are shifted out
   std::memcpy(&scale, &bits, BYTES);
 }
 
