@@ -40,7 +40,11 @@ def native(name: str, lengths: list[int], threads: int = 1) -> Answers:
 
 
 @every_taken
-@pytest.mark.parametrize("lengths", [MANY, UNEVEN, [9], [0, 3]], ids=["many rows", "uneven", "one row", "two rows"])
+@pytest.mark.parametrize(
+    "lengths",
+    [MANY, [0, 3, 5] * 17, UNEVEN, [9], [0, 3]],
+    ids=["many rows", "many with empty ones", "uneven", "one row", "two rows"],
+)
 def test_one_and_two_threads_give_the_same_results_and_gradients(name: str, lengths: list[int]) -> None:
     assert_identical(native(name, lengths, threads=1), native(name, lengths, threads=2))
 

@@ -42,7 +42,9 @@ def _as_many_threads_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", WIDE)
-@pytest.mark.parametrize("lengths", [[6], [0, 5, 0], [4, 9]], ids=str)
+@pytest.mark.parametrize(
+    "lengths", [[6], [0, 5, 0], [4, 9], [0] * 30 + [5]], ids=["one", "one of three", "two", "one of many"]
+)
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_threads_that_share_a_step_give_what_one_gives(name: str, lengths: list[int], recomputed: bool) -> None:
     torch.manual_seed(0)

@@ -7,6 +7,7 @@
 
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -113,21 +114,46 @@ INLINE void together(int count) {
 #endif
 }
 
-// The sequences of each call that are team number `k`'s, the longest first: the next goes to whoever has the fewest
-// steps so far.
+// How many sequences are shared out at first: as many as teams of one thread have places for, or else all. The ones after
+// these, which are shorter, go to whoever comes to need one, so that none waits for a team whose core is slow at the moment.
+inline int64_t shared_out(const Call& a, const Team& team) {
+  return team.size > 1 ? a.batch : std::min<int64_t>(a.batch, team.teams * Cell::R);
+}
+
+// The sequences of each call that a team begins with, the longest first: the next goes to whoever has the fewest steps
+// so far.
 using Shares = std::vector<std::vector<int64_t>>;
-inline Shares share(const Call* calls, int64_t n, int k, int teams) {
-  std::vector<int64_t> steps(teams, 0);
+inline Shares share(const Call* calls, int64_t n, const Team& team) {
+  std::vector<int64_t> steps(team.teams, 0);
   Shares mine(n);
   for (int64_t c = 0; c < n; ++c)
-    for (int64_t i = 0; i < calls[c].batch; ++i) {
+    for (int64_t i = 0; i < shared_out(calls[c], team); ++i) {
       const int64_t s = calls[c].order[i];
       const int who = std::min_element(steps.begin(), steps.end()) - steps.begin();
       steps[who] += calls[c].offsets[s + 1] - calls[c].offsets[s] + 1;
-      if (who == k) mine[c].push_back(s);
+      if (who == team.number) mine[c].push_back(s);
     }
   return mine;
 }
+
+// A team's sequences: its own, then what is left of all.
+struct Turn {
+  const Call& a;
+  const std::vector<int64_t>& mine;
+  std::atomic<int64_t>& taken;  // by all teams, of those that were not shared out
+  int64_t shared;
+  size_t done = 0;
+  bool next(int64_t& s) {
+    if (done < mine.size()) {
+      s = mine[done++];
+      return true;
+    }
+    const int64_t i = shared < a.batch ? shared + taken.fetch_add(1, std::memory_order_relaxed) : a.batch;
+    if (i >= a.batch) return false;
+    s = a.order[i];
+    return true;
+  }
+};
 
 // Into how many teams so many threads part: one a thread, but for few sequences with much to do at a step.
 inline int teams_for(const Call* calls, int64_t n, int threads) {
@@ -143,15 +169,12 @@ struct Slot {
 };
 
 // Runs `step(slots, count)` until all sequences are through; `empty(s)` for those of no step.
-template <class Step, class Empty>
-void through(const Call& a, const std::vector<int64_t>& mine, Step step, Empty empty) {
+template <class Step, class Empty> void through(const Call& a, Turn turn, Step step, Empty empty) {
   Slot slots[Cell::R];
   int homes[Cell::R], count = 0, vacant = Cell::R;
   for (int i = 0; i < Cell::R; ++i) homes[i] = i;
-  size_t next = 0;
   for (;;) {
-    while (count < Cell::R && next < mine.size()) {
-      const int64_t s = mine[next++];
+    for (int64_t s; count < Cell::R && turn.next(s);) {
       if (a.offsets[s + 1] == a.offsets[s])
         empty(s);
       else
@@ -204,7 +227,7 @@ inline std::vector<Work> works(int64_t count, bool again) {
 }
 
 template <bool TAPED>
-void forward_rows(const Call& a, const Operand* packed, const std::vector<int64_t>& mine, const Work& work, const Team& team) {
+void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& work, const Team& team) {
   constexpr int R = Cell::R, F = Cell::F;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
   const T* in[F + 1][R];
@@ -227,7 +250,7 @@ void forward_rows(const Call& a, const Operand* packed, const std::vector<int64_
         for (int k = 0; k < F; ++k) copy(a.final[k] + s * Cell::WIDTHS[k], out[k][r], Cell::WIDTHS[k]);
     }
   };
-  through(a, mine, step, [&](int64_t s) {
+  through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
       copy(a.final[k] + s * Cell::WIDTHS[k], a.initial[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
   });
@@ -272,6 +295,7 @@ inline void forward(const Call* calls, int64_t n) {
   const auto work = works(threads, false);
   std::vector<Barrier> barriers(threads);
   std::vector<Rows> pieces(n);
+  std::vector<std::atomic<int64_t>> taken(n);
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       projections[c].pack_weight(calls[c], thread, count);
@@ -282,17 +306,17 @@ inline void forward(const Call* calls, int64_t n) {
     together(count);
     const Team team(thread, count, teams_for(calls, n, count), barriers.data());
     if (team.idle) return;
-    const Shares mine = share(calls, n, team.number, team.teams);
+    const Shares mine = share(calls, n, team);
     for (int64_t c = 0; c < n; ++c)
-      (calls[c].tape && Cell::TAPE ? forward_rows<true> : forward_rows<false>)(calls[c], packed[c].get(), mine[c],
-                                                                              work[team.number], team);
+      (calls[c].tape && Cell::TAPE ? forward_rows<true> : forward_rows<false>)(
+          calls[c], packed[c].get(), {calls[c], mine[c], taken[c], shared_out(calls[c], team)}, work[team.number], team);
   });
 }
 
 // Back through time. Without a tape, each step is computed once more just before its gradient.
 template <bool AGAIN>
-void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, const std::vector<int64_t>& mine,
-                   const Work& work, const Team& team) {
+void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, Turn turn, const Work& work,
+                   const Team& team) {
   constexpr int R = Cell::R, F = Cell::F, BACK = 2;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
   const T* in[4 + 3 * F - 1][R];
@@ -321,7 +345,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
     if (AGAIN) Cell::forward<true>(packed_forward, a.parameters, in, again, count, work.scratch.get(), team);
     Cell::backward(packed, a.parameters, in, out, count, work.scratch.get(), team);
   };
-  through(a, mine, step, [&](int64_t s) {
+  through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
       copy(a.to_initial[k] + s * Cell::WIDTHS[k], a.to_final[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
   });
@@ -379,6 +403,7 @@ inline void backward(const Call* calls, int64_t n) {
   const auto work = works(threads, again);
   std::vector<Barrier> barriers(threads);
   std::vector<Rows> pieces(n), again_pieces(n);
+  std::vector<std::atomic<int64_t>> taken(n);
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       weights[c].pack_weight(calls[c], thread, count);
@@ -392,10 +417,11 @@ inline void backward(const Call* calls, int64_t n) {
     if (again) together(count);
     const Team team(thread, count, teams_for(calls, n, count), barriers.data());
     if (!team.idle) {
-      const Shares mine = share(calls, n, team.number, team.teams);
+      const Shares mine = share(calls, n, team);
       for (int64_t c = 0; c < n; ++c)
-        (again ? backward_rows<true> : backward_rows<false>)(calls[c], packed[c].get(), packed_forward[c].get(), mine[c],
-                                                             work[team.number], team);
+        (again ? backward_rows<true> : backward_rows<false>)(
+            calls[c], packed[c].get(), packed_forward[c].get(),
+            {calls[c], mine[c], taken[c], shared_out(calls[c], team)}, work[team.number], team);
     }
     together(count);
     for (int64_t c = 0; c < n; ++c) weights[c].of_weights(calls[c], space[thread].get(), thread, count);
