@@ -72,11 +72,22 @@ def contender_of(problem: Problem, name: str, dtype: torch.dtype, engine: str | 
     if name == "ours":
         return ours(problem, forced=engine, dtype=dtype)
     if dtype == torch.bfloat16:
-        return CONTENDERS["torch-padded"](problem, dtype=dtype)  # type: ignore[call-arg]
+        return _if_it_runs(CONTENDERS["torch-padded"](problem, dtype=dtype))  # type: ignore[call-arg]
     if name in INSTALLED_APART:
         make: Callable[[Problem], Contender | None] = import_module(INSTALLED_APART[name][0]).contender
         return make(problem)
     return CONTENDERS[name](problem)
+
+
+def _if_it_runs(contender: Contender | None) -> Contender | None:
+    """A contender; None, and says so, where its library does not run on this processor in its numbers."""
+    if contender is not None:
+        try:
+            contender.forward()
+        except RuntimeError as error:
+            print(f"{contender.column}: does not run on this processor, skipped ({str(error).split('.')[0]})")
+            return None
+    return contender
 
 
 def measure(
