@@ -1,4 +1,4 @@
-"""Any gated cell over a ragged batch in native code made for it: see graph, tracing, plan, emit and recurrence.hpp."""
+"""Any gated cell over a ragged batch in native code made for it: see graph, tracing, plan, emit and recurrence.cpp."""
 
 from __future__ import annotations
 

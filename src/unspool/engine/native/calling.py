@@ -26,7 +26,7 @@ _POINTERS = (
 
 
 class Call(ctypes.Structure):
-    """`Call` of recurrence.hpp: one word a field."""
+    """`Call` of recurrence.cpp: one word a field."""
 
     _fields_ = [*((name, ctypes.c_int64) for name in _LONGS), *((name, ctypes.c_void_p) for name in _POINTERS)]
 
@@ -98,7 +98,7 @@ class Native:
 
     @cached_property
     def library(self) -> ctypes.CDLL:
-        return compiler.load(self.program.source, _NUMBERS[self.dtype], self.halves)
+        return compiler.load(self.program.source, _NUMBERS[self.dtype], self.halves, beside=compiler.LOOP)
 
     def space(self, role: str, batch: Batch, width: int | None = None) -> Tensor:
         """Working memory for (total, width); as wide as the gates if not said."""

@@ -1,4 +1,7 @@
-"""From C++ to functions: compiled once for a machine, kept in the cache, loaded without PyTorch."""
+"""From C++ to functions: compiled once for a machine, kept in the cache, loaded without PyTorch.
+
+What is the same for all cells, the loop over time and its products, is compiled by itself and linked to each.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,24 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from unspool import cache
 from unspool.errors import DataError, EngineError, EngineWarning
 
-HEADERS = ("vectors.hpp", "products.hpp", "teams.hpp", "recurrence.hpp")
+LOOP = "recurrence.cpp"
+HEADERS = ("vectors.hpp", "operands.hpp", "products.hpp", "teams.hpp", "cell.hpp")
 
 # Symbols stay inside a library: what is inline in one would else stand for its namesake in the next.
 _FLAGS = (
     "-std=c++17",
     "-O3",
     "-fPIC",
-    "-shared",
     "-fopenmp",
     "-fvisibility=hidden",
     "-fno-math-errno",
@@ -75,13 +81,14 @@ def find_compiler() -> str:
     raise NoCompiler(f"{missing}: install g++ or clang++, or name one in the environment variable CXX")
 
 
-def load(source: str, number: str, halves: bool = False) -> ctypes.CDLL:
+def load(source: str, number: str, halves: bool = False, beside: str | None = None) -> ctypes.CDLL:
     """The functions of a source, from the cache where it was compiled before.
 
     Args:
         source: C++ that may include `HEADERS`.
         number: "float" or "double".
         halves: whether products are of bfloat16 numbers, summed in float.
+        beside: a file of this folder to link with it.
 
     `$UNSPOOL_CXXFLAGS` holds further flags for the compiler, as those of a sanitiser.
 
@@ -89,52 +96,78 @@ def load(source: str, number: str, halves: bool = False) -> ctypes.CDLL:
         NoCompiler: there is none, or it failed.
     """
     more = (*(("-DHALVES", "-mavx512bf16") if halves else ()), *shlex.split(os.environ.get("UNSPOOL_CXXFLAGS", "")))
-    loaded = _loaded(source, number, level(), find_compiler(), more)
+    loaded = _loaded(source, number, level(), find_compiler(), more, beside)
     if isinstance(loaded, NoCompiler):
         raise loaded
     return loaded
 
 
 @functools.cache
-def _loaded(source: str, number: str, vectors: str, path: str, more: tuple[str, ...]) -> ctypes.CDLL | NoCompiler:
-    """What `_load` gives or raises, so that what failed is not tried again."""
+def _loaded(
+    source: str, number: str, vectors: str, path: str, more: tuple[str, ...], beside: str | None
+) -> ctypes.CDLL | NoCompiler:
+    """What `load` gives or raises, so that what failed is not tried again."""
+    width, flags = LEVELS[vectors]
+    flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *more)
     try:
-        return _load(source, number, vectors, path, more)
+        return _open(_library(source, path, flags, beside))
     except NoCompiler as error:
         return error
 
 
-def _load(source: str, number: str, vectors: str, path: str, more: tuple[str, ...]) -> ctypes.CDLL:
-    width, flags = LEVELS[vectors]
-    flags = (*_FLAGS, *flags, f"-DNUMBER={number}", f"-DBYTES={width}", *more)
-    real = Path(path).resolve()
-    headers = [_header(name) for name in HEADERS]
-    name = cache.key("native", source, headers, flags, str(real), real.stat().st_mtime, real.stat().st_size)
+def _library(source: str, path: str, flags: tuple[str, ...], beside: str | None) -> Path:
+    name = _key(source, path, flags, beside and _text(beside))
 
     def write(folder: Path) -> None:
-        _compile(source, path, flags, folder)
+        others = [str(_object(beside, path, flags))] if beside else []
+        _compile(source, [path, *flags, "-shared"], others, folder / "cell.so")
 
+    return _made(name, write, "cell.so")
+
+
+def _object(file: str, path: str, flags: tuple[str, ...]) -> Path:
+    def write(folder: Path) -> None:
+        _compile(_text(file), [path, *flags, "-c"], [], folder / "loop.o")
+
+    return _made(_key(_text(file), path, flags), write, "loop.o")
+
+
+def _key(source: str, path: str, flags: tuple[str, ...], *more: Any) -> str:
+    real = Path(path).resolve()
+    headers = [_text(name) for name in HEADERS]
+    return cache.key("native", source, headers, flags, str(real), real.stat().st_mtime, real.stat().st_size, *more)
+
+
+def _made(name: str, write: Callable[[Path], None], file: str) -> Path:
+    """The file of an entry: in the cache, or where that can't be, in a folder of this process."""
     try:
-        folder = cache.entry("native", name, write)
-        if not _whole(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder = cache.entry("native", name, write)
-        if _whole(folder):
-            return _open(folder)
-        reason = f"`{folder}` is damaged and can't be replaced"
+        return _whole(name, write, file)
     except DataError as error:
-        reason = str(error)
-    _say_once(f"compiled cells are not kept for other processes: {reason}")
-    with tempfile.TemporaryDirectory(prefix="unspool-native-") as own:
-        write(Path(own))
-        return _open(Path(own))
+        _say_once(f"compiled cells are not kept for other processes: {error}")
+        return _whole(name, write, file, Path(_own().name))
 
 
-def _open(folder: Path) -> ctypes.CDLL:
+def _whole(name: str, write: Callable[[Path], None], file: str, within: Path | None = None) -> Path:
+    """The file of an entry as it was written: to load a part of a library would end the process."""
+    for _ in range(2):
+        folder = cache.entry("native", name, write, within=within)
+        with suppress(OSError):
+            if (folder / "sha256").read_text() == _digest(folder / file):
+                return folder / file
+        shutil.rmtree(folder, ignore_errors=True)
+    raise DataError(f"`{folder}` is damaged and can't be replaced")
+
+
+@functools.cache
+def _own() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="unspool-native-")
+
+
+def _open(library: Path) -> ctypes.CDLL:
     try:
-        return ctypes.CDLL(str(folder / "cell.so"))
+        return ctypes.CDLL(str(library))
     except OSError as error:
-        raise NoCompiler(f"`{folder / 'cell.so'}` can't be loaded ({error}); delete it") from error
+        raise NoCompiler(f"`{library}` can't be loaded ({error}); delete it") from error
 
 
 @functools.cache
@@ -143,27 +176,28 @@ def _say_once(text: str) -> None:
 
 
 @functools.cache
-def _header(name: str) -> str:
-    return (Path(__file__).parent / name).read_text()
+def _text(file: str) -> str:
+    return (Path(__file__).parent / file).read_text()
 
 
-def _whole(folder: Path) -> bool:
-    """Whether the library is the one that was written: loading a part of one would end the process."""
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _compile(source: str, command: list[str], others: list[str], to: Path) -> None:
+    code = to.with_suffix(".cpp")
+    code.write_text(source)
     try:
-        return (folder / "cell.sha256").read_text() == hashlib.sha256((folder / "cell.so").read_bytes()).hexdigest()
-    except OSError:
-        return False
-
-
-def _compile(source: str, path: str, flags: tuple[str, ...], folder: Path) -> None:
-    (folder / "cell.cpp").write_text(source)
-    command = [path, *flags, f"-I{Path(__file__).parent}", str(folder / "cell.cpp"), "-o", str(folder / "cell.so")]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, f"-I{Path(__file__).parent}", str(code), *others, "-o", str(to)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except OSError as error:
-        raise NoCompiler(f"the C++ compiler `{path}` can't be run: {error.strerror}") from error
+        raise NoCompiler(f"the C++ compiler `{command[0]}` can't be run: {error.strerror}") from error
     if done.returncode:
         said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()
         first = next((line for line in said if "error" in line), said[0])
-        raise NoCompiler(f"the C++ compiler `{path}` failed: {first}")
-    (folder / "cell.sha256").write_text(hashlib.sha256((folder / "cell.so").read_bytes()).hexdigest())
+        raise NoCompiler(f"the C++ compiler `{command[0]}` failed: {first}")
+    (to.parent / "sha256").write_text(_digest(to))

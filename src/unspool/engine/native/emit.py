@@ -119,28 +119,37 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
         rows,
     )
     taps = [node.width for node in back.taps]
-    constants = {
-        "R": rows,
-        "F": len(graph.state),
-        "GATES": graph.gates,
-        "HIDDEN_GATES": graph.hidden_gates,
-        "TAPE": back.tape_width,
-        "SUMS": back.sums,
-        "TAPS": len(taps),
-        "ONE_GRADIENT": int(back.one_gradient),
-        "SCRATCH": max(forward.scratch, backward.scratch, 1),
+    told = {
+        "rows": "R",
+        "fields": len(graph.state),
+        "gates": graph.gates,
+        "hidden_gates": graph.hidden_gates,
+        "tape": back.tape_width,
+        "sums": back.sums,
+        "taps": len(taps),
+        "scratch": max(forward.scratch, backward.scratch, 1),
+        "forward_packed": "FORWARD_PACKED",
+        "backward_packed": "BACKWARD_PACKED",
+        "widths": "WIDTHS",
+        "tap_widths": "TAP_WIDTHS",
+        "forward": "forward<false>",
+        "forward_taped": "forward<true>",
+        "backward": "backward",
+        "pack_forward": "pack_forward",
+        "pack_backward": "pack_backward",
     }
     lines = [
-        '#include "products.hpp"',
-        '#include "teams.hpp"',
-        "struct Cell {",
-        *(f"  static constexpr int64_t {name} = {value};" for name, value in constants.items()),
-        f"  static constexpr int64_t WIDTHS[] = {{{', '.join(map(str, graph.widths))}}};",
-        f"  static constexpr int64_t TAP_WIDTHS[] = {{{', '.join(map(str, [*taps, 0]))}}};",
+        '#include "cell.hpp"',
+        "namespace {",
+        f"constexpr int R = {rows};",
+        f"constexpr int64_t WIDTHS[] = {{{', '.join(map(str, graph.widths))}}};",
+        f"constexpr int64_t TAP_WIDTHS[] = {{{', '.join(map(str, [*taps, 0]))}}};",
         *forward.lines(),
         *backward.lines(),
+        "}",
+        "const Cell cell = {",
+        *(f"  {value},  // {name}" for name, value in told.items()),
         "};",
-        '#include "recurrence.hpp"',
         "",
     ]
     return Program(
@@ -248,30 +257,30 @@ class _Step:
                 along_k, along_column = (columns, 1) if matrix.transposed else (1, columns)
                 source = f"{self.parameter(matrix.name)} + {matrix.row * columns}"
                 lines.append(
-                    f"    pack(packed + {offset}, {source}, {depth}, {width}, {along_k}, {along_column}, "
+                    f"  pack(packed + {offset}, {source}, {depth}, {width}, {along_k}, {along_column}, "
                     f"{group.panel}, {len(group.maps)}, {block}, thread, threads);"
                 )
             offset = f"{offset} + {size}"
         signature = "Operand* packed, const T* const* parameters, int thread, int threads"
         return [
-            f"  static constexpr int64_t {self.name.upper()}_PACKED = {offset};",
-            f"  static void pack_{self.name}({signature}) {{",
+            f"constexpr int64_t {self.name.upper()}_PACKED = {offset};",
+            f"void pack_{self.name}({signature}) {{",
             *lines,
-            "  }",
+            "}",
         ]
 
     def _step(self) -> list[str]:
         tape = "template <bool TAPED> " if self.name == "forward" else ""
         signature = (
-            "const Operand* packed, const T* const* parameters, const T* const (*in)[R], T* const (*out)[R], int rows, "
+            "const Operand* packed, const T* const* parameters, const T* const* in, T* const* out, int rows, "
             "T* scratch, const Team& team"
         )
-        lines = [f"  {tape}static void {self.name}({signature}) {{"]
+        lines = [f"{tape}void {self.name}({signature}) {{"]
         if self._reduced:
-            lines.append(f"    T reduced[{len(self._reduced)}][R];")
+            lines.append(f"  T reduced[{len(self._reduced)}][R];")
         for index, loop in enumerate(self.plan.loops):
-            lines += ["    " + line for line in self._loop(index, loop)]
-        return [*lines, "  }"]
+            lines += ["  " + line for line in self._loop(index, loop)]
+        return [*lines, "}"]
 
     def _loop(self, index: int, loop: Loop) -> list[str]:
         groups = [(number, group) for number, group in enumerate(self.groups) if group.loop == index]
@@ -363,14 +372,14 @@ class _Step:
         """Where a row begins in memory."""
         if node.op == "input":
             source, offset = node.data
-            return f"in[{self.sources.index(source)}][r] + {offset}"
+            return f"in[{self.sources.index(source)} * R + r] + {offset}"
         return self.place(self.plan.at[node], "r")
 
     def place(self, place: Place, row: str) -> str:
         if place.name in self._kept:
             width = self._padded(self.plan.kept[place.name])
             return f"scratch + {self._kept[place.name]} + {row} * {width} + {place.offset}"
-        return f"out[{self.destinations.index(place.name)}][{row}] + {place.offset}"
+        return f"out[{self.destinations.index(place.name)} * R + {row}] + {place.offset}"
 
     def contribution(self, node: Node) -> str:
         """Where the vectors that a reduction takes are kept, for a team to take them in their order."""
@@ -438,7 +447,7 @@ class _Body:
             return self._load(f"{step.parameter(name)} + {offset}", node, shift)
         if node.op == "input":
             source, offset = node.data
-            address = f"in[{step.sources.index(source)}][r] + {offset}"
+            address = f"in[{step.sources.index(source)} * R + r] + {offset}"
             if node.width > 1 and source in ("from_input", "tape", "given"):
                 self.far.append(f"{address} + {shift}")
             return self._load(address, node, shift)

@@ -8,14 +8,14 @@
 #include <algorithm>
 #include <atomic>
 
-#include "vectors.hpp"
-
-// What the kernel multiplies: numbers; or, with HALVES, pairs of bfloat16 neighbours along k, summed in float.
 #ifdef HALVES
 #include <immintrin.h>
-static_assert(sizeof(T) == 4 && BYTES == 64, "bfloat16 products are for float and 512 bits");
-using Operand = uint32_t;
-constexpr int64_t DEEP = 2;  // numbers in an operand
+#endif
+
+#include "cell.hpp"
+
+// Operands in registers.
+#ifdef HALVES
 typedef Operand operands __attribute__((vector_size(BYTES)));
 typedef Operand operands_anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));
 INLINE operands load(const Operand* p) { return *reinterpret_cast<const operands_anywhere*>(p); }
@@ -29,8 +29,7 @@ INLINE Operand rounded(T x) {  // to nearest even, in the upper half; a NaN stay
   return x != x ? bits | 0x00400000u : bits + 0x7fffu + ((bits >> 16) & 1u);
 }
 INLINE Operand paired(T first, T second) { return rounded(first) >> 16 | (rounded(second) & 0xffff0000u); }
-// A row as operands, in the space given.
-INLINE const Operand* operands_of(const T* x, int64_t K, Operand* space) {
+const Operand* operands_of(const T* x, int64_t K, Operand* space) {
   int64_t k = 0;
   for (; k + 32 <= K; k += 32) {
     const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k));
@@ -51,13 +50,9 @@ INLINE void operands_of(const T* one, const T* next, int64_t count, Operand* to)
   for (; i < count; ++i) to[i] = paired(one[i], next[i]);
 }
 #else
-using Operand = T;
 INLINE vec spread(T x) { return splat(x); }
-constexpr int64_t DEEP = 1;
 INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
-INLINE const Operand* operands_of(const T* x, int64_t, Operand*) { return x; }
 #endif
-INLINE constexpr int64_t deep(int64_t K) { return (K + DEEP - 1) / DEEP; }
 
 #ifndef AHEAD
 #define AHEAD 8  // lines of a far panel between what is fetched and what is multiplied; 0 to fetch nothing ahead
@@ -156,8 +151,7 @@ struct Across {  // columns of a matrix, packed beside each other
   INLINE Operand operator()(int m, int64_t k) const { return x[k * width + m]; }
 };
 
-// The rows of one step times one panel: sums (rows, C V). K counts operands, here and wherever there is a panel.
-template <int C> INLINE void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
+template <int C> void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
   constexpr int M = tile_rows(C), W = slice(C);
   int sliced = rows;
   if constexpr (W < C)
@@ -193,16 +187,8 @@ INLINE void turn(vec (&rows)[V]) {
 }
 #endif
 
-// How many operands a packed weight takes, of a map from `K` numbers: columns rounded up to whole panels.
-INLINE constexpr int64_t packed_size(int64_t K, int64_t columns, int C, int blocks = 1) {
-  const int64_t vectors = C / blocks * V;
-  return (columns + vectors - 1) / vectors * C * V * deep(K);
-}
-
-// One column block into panels. Element (k, column) is at source[k along_k + column along_column]. The panel's C
-// vectors are `blocks` maps side by side (gates), of which this is number `block`.
-inline void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column,
-                 int C, int blocks, int block, int thread, int threads) {
+void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column, int C,
+          int blocks, int block, int thread, int threads) {
   const int vectors = C / blocks;  // of each map in a panel
   const int64_t panels = (columns + vectors * V - 1) / (vectors * V);
   for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; ++p)

@@ -1,20 +1,29 @@
-// A cell over a ragged batch, forward in time and back. `Cell` is generated; see emit.py.
+// A cell over a ragged batch, forward in time and back: compiled once for all cells, and linked to each. `cell` is what
+// emit.py writes.
 //
 // Each thread owns whole sequences and steps up to R of them at once. As one ends, the next takes its place, so that no
 // step is computed that is not real, and no thread waits for another. Every row has its own addresses: nothing is
 // gathered, packed or padded. Where there are more threads than sequences, a team of threads shares the columns of each
 // step instead; see teams.hpp.
 
-#pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+
+#include "cell.hpp"
+#include "products.hpp"
+
+template void step_product<1>(T*, const Operand* const*, int, const Operand*, int64_t);
+template void step_product<2>(T*, const Operand* const*, int, const Operand*, int64_t);
+template void step_product<3>(T*, const Operand* const*, int, const Operand*, int64_t);
+template void step_product<4>(T*, const Operand* const*, int, const Operand*, int64_t);
 
 // Memory that is kept for the next call: to touch fresh memory costs a fault for every page.
 class Store {
@@ -114,10 +123,35 @@ INLINE void together(int count) {
 #endif
 }
 
+struct alignas(64) Barrier {
+  std::atomic<int> arrived{0}, round{0};
+};
+void meet(Barrier& barrier, int size) {
+  const int now = barrier.round.load(std::memory_order_acquire);
+  if (barrier.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
+    barrier.arrived.store(0, std::memory_order_relaxed);
+    barrier.round.store(now + 1, std::memory_order_release);
+    return;
+  }
+  // Soon, unless a thread is not running: there may be more of them than processors.
+  for (int tries = 0; barrier.round.load(std::memory_order_acquire) == now; ++tries)
+    if (tries > 2000) std::this_thread::yield();
+}
+
+// Where teams are of one size, there may be threads too many: these are idle.
+inline Team team_of(int thread, int threads, int teams, std::vector<Barrier>& barriers) {
+  const int size = threads / teams, number = thread / size;
+  return {thread % size, size, number, teams, number < teams ? &barriers[number] : nullptr};
+}
+inline bool idle(const Team& team) { return team.number >= team.teams; }
+
+// Packed numbers that a step must read for meeting after each of its loops to be worth it.
+constexpr int64_t WORTH_A_TEAM = 32768;
+
 // How many sequences are shared out at first: as many as teams of one thread have places for, or else all. The ones after
 // these, which are shorter, go to whoever comes to need one, so that none waits for a team whose core is slow at the moment.
 inline int64_t shared_out(const Call& a, const Team& team) {
-  return team.size > 1 ? a.batch : std::min<int64_t>(a.batch, team.teams * Cell::R);
+  return team.size > 1 ? a.batch : std::min<int64_t>(a.batch, team.teams * cell.rows);
 }
 
 // The sequences of each call that a team begins with, the longest first: the next goes to whoever has the fewest steps
@@ -143,6 +177,8 @@ struct Turn {
   std::atomic<int64_t>& taken;  // by all teams, of those that were not shared out
   int64_t shared;
   size_t done = 0;
+  Turn(const Call& a, const std::vector<int64_t>& mine, std::atomic<int64_t>& taken, const Team& team)
+      : a(a), mine(mine), taken(taken), shared(shared_out(a, team)) {}
   bool next(int64_t& s) {
     if (done < mine.size()) {
       s = mine[done++];
@@ -160,7 +196,7 @@ inline int teams_for(const Call* calls, int64_t n, int threads) {
   int64_t sequences = 0;
   for (int64_t c = 0; c < n; ++c)
     for (int64_t s = 0; s < calls[c].batch; ++s) sequences += calls[c].offsets[s + 1] > calls[c].offsets[s];
-  return Cell::FORWARD_PACKED < WORTH_A_TEAM ? threads : std::clamp<int64_t>(sequences, 1, threads);
+  return cell.forward_packed < WORTH_A_TEAM ? threads : std::clamp<int64_t>(sequences, 1, threads);
 }
 
 struct Slot {
@@ -170,18 +206,20 @@ struct Slot {
 
 // Runs `step(slots, count)` until all sequences are through; `empty(s)` for those of no step.
 template <class Step, class Empty> void through(const Call& a, Turn turn, Step step, Empty empty) {
-  Slot slots[Cell::R];
-  int homes[Cell::R], count = 0, vacant = Cell::R;
-  for (int i = 0; i < Cell::R; ++i) homes[i] = i;
+  const int rows = cell.rows;
+  std::vector<Slot> slots(rows);
+  std::vector<int> homes(rows);
+  int count = 0, vacant = rows;
+  for (int i = 0; i < rows; ++i) homes[i] = i;
   for (;;) {
-    for (int64_t s; count < Cell::R && turn.next(s);) {
+    for (int64_t s; count < rows && turn.next(s);) {
       if (a.offsets[s + 1] == a.offsets[s])
         empty(s);
       else
         slots[count++] = {s, 0, homes[--vacant]};
     }
     if (!count) return;
-    step(slots, count);
+    step(slots.data(), count);
     for (int i = 0; i < count;) {
       const int64_t s = slots[i].sequence;
       if (++slots[i].done < a.offsets[s + 1] - a.offsets[s]) {
@@ -194,12 +232,12 @@ template <class Step, class Empty> void through(const Call& a, Turn turn, Step s
   }
 }
 
-constexpr int64_t field_offset(int k) {
+INLINE int64_t field_offset(int k) {
   int64_t sum = 0;
-  for (int i = 0; i < k; ++i) sum += Cell::WIDTHS[i];
+  for (int i = 0; i < k; ++i) sum += cell.widths[i];
   return sum;
 }
-constexpr int64_t STATE = field_offset(Cell::F);
+INLINE int64_t state_width() { return field_offset(cell.fields); }
 
 INLINE void copy(T* to, const T* from, int64_t n) { std::memcpy(to, from, n * sizeof(T)); }
 
@@ -207,18 +245,21 @@ INLINE void copy(T* to, const T* from, int64_t n) { std::memcpy(to, from, n * si
 INLINE int64_t row_of(const Call& a, int64_t s, int64_t t) {
   return a.reversed ? a.offsets[s + 1] - 1 - t : a.offsets[s] + t;
 }
-INLINE int64_t stride_of(const Call& a, int k) { return k == 0 ? a.output_stride : Cell::WIDTHS[k]; }
+INLINE int64_t stride_of(const Call& a, int k) { return k == 0 ? a.output_stride : cell.widths[k]; }
 
 // The field before step t: of the step before, or the initial one.
 INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
-  return t == 0 ? a.initial[k] + s * Cell::WIDTHS[k] : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
+  return t == 0 ? a.initial[k] + s * cell.widths[k] : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
 }
 
 // Memory that a team works in.
 struct Work {
-  Space<T> scratch = numbers(Cell::SCRATCH), spare = numbers(2 * Cell::R * STATE), tape, unused;
-  explicit Work(bool again) : tape(numbers(again ? Cell::R * Cell::TAPE : 0)), unused(numbers(again ? Cell::R * STATE : 0)) {}
-  T* kept(int home, int k, int64_t t) const { return spare.get() + ((t & 1) * Cell::R + home) * STATE + field_offset(k); }
+  Space<T> scratch = numbers(cell.scratch), spare = numbers(2 * cell.rows * state_width()), tape, unused;
+  explicit Work(bool again)
+      : tape(numbers(again ? cell.rows * cell.tape : 0)), unused(numbers(again ? cell.rows * state_width() : 0)) {}
+  T* kept(int home, int k, int64_t t) const {
+    return spare.get() + ((t & 1) * cell.rows + home) * state_width() + field_offset(k);
+  }
 };
 inline std::vector<Work> works(int64_t count, bool again) {
   std::vector<Work> made;
@@ -226,46 +267,56 @@ inline std::vector<Work> works(int64_t count, bool again) {
   return made;
 }
 
+// By source or destination of a step, the address of each row.
+template <class P> class Addresses {
+  std::vector<P> all;
+
+ public:
+  explicit Addresses(int64_t count) : all(count * cell.rows) {}
+  P* operator[](int64_t of) { return all.data() + of * cell.rows; }
+  const P* data() const { return all.data(); }
+};
+
 template <bool TAPED>
 void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& work, const Team& team) {
-  constexpr int R = Cell::R, F = Cell::F;
+  const int F = cell.fields;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
-  const T* in[F + 1][R];
-  T* out[F + 1][R];
+  Addresses<const T*> in(F + 1);
+  Addresses<T*> out(F + 1);
   auto step = [&](const Slot* slots, int count) {
     for (int r = 0; r < count; ++r) {
       const auto [s, t, home] = slots[r];
       const int64_t row = row_of(a, s, t);
-      in[0][r] = a.from_input + row * Cell::GATES;
+      in[0][r] = a.from_input + row * cell.gates;
       for (int k = 0; k < F; ++k) {
         in[1 + k][r] = a.fields[k] || t == 0 ? before(a, s, t, k) : kept(home, k, t - 1);
         out[k][r] = a.fields[k] ? a.fields[k] + row * stride_of(a, k) : kept(home, k, t);
       }
-      out[F][r] = TAPED ? a.tape + row * Cell::TAPE : nullptr;
+      out[F][r] = TAPED ? a.tape + row * cell.tape : nullptr;
     }
-    Cell::forward<TAPED>(packed, a.parameters, in, out, count, work.scratch.get(), team);
+    (TAPED ? cell.forward_taped : cell.forward)(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(), team);
     for (int r = 0; r < count && team.place == 0; ++r) {
       const int64_t s = slots[r].sequence;
       if (slots[r].done + 1 == a.offsets[s + 1] - a.offsets[s])
-        for (int k = 0; k < F; ++k) copy(a.final[k] + s * Cell::WIDTHS[k], out[k][r], Cell::WIDTHS[k]);
+        for (int k = 0; k < F; ++k) copy(a.final[k] + s * cell.widths[k], out[k][r], cell.widths[k]);
     }
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
-      copy(a.final[k] + s * Cell::WIDTHS[k], a.initial[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
+      copy(a.final[k] + s * cell.widths[k], a.initial[k] + s * cell.widths[k], cell.widths[k]);
   });
 }
 
 // The products with the input, in three parts between which all threads meet: packed weights, and rows.
 struct Projection {
   Space<Operand> packed;
-  explicit Projection(const Call& a) : packed(operands_for(a.x ? packed_size(a.input, Cell::GATES, 4) : 0)) {}
+  explicit Projection(const Call& a) : packed(operands_for(a.x ? packed_size(a.input, cell.gates, 4) : 0)) {}
   void pack_weight(const Call& a, int thread, int threads) const {
-    if (a.x) pack(packed.get(), a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, thread, threads);
+    if (a.x) pack(packed.get(), a.weight_input, a.input, cell.gates, 1, a.input, 4, 1, 0, thread, threads);
   }
   void rows(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (a.x)
-      linear<false>(a.from_input, Cell::GATES, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, Cell::GATES,
+      linear<false>(a.from_input, cell.gates, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, cell.gates,
                     space, thread, threads, &pieces);
   }
 };
@@ -289,7 +340,7 @@ inline void forward(const Call* calls, int64_t n) {
   std::vector<Space<Operand>> packed;
   for (int64_t c = 0; c < n; ++c) {
     projections.emplace_back(calls[c]);
-    packed.push_back(operands_for(Cell::FORWARD_PACKED));
+    packed.push_back(operands_for(cell.forward_packed));
   }
   const auto space = spaces(threads, linear_space(widest_input(calls, n)));
   const auto work = works(threads, false);
@@ -299,17 +350,17 @@ inline void forward(const Call* calls, int64_t n) {
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       projections[c].pack_weight(calls[c], thread, count);
-      Cell::pack_forward(packed[c].get(), calls[c].parameters, thread, count);
+      cell.pack_forward(packed[c].get(), calls[c].parameters, thread, count);
     }
     together(count);
     for (int64_t c = 0; c < n; ++c) projections[c].rows(calls[c], space[thread].get(), thread, count, pieces[c]);
     together(count);
-    const Team team(thread, count, teams_for(calls, n, count), barriers.data());
-    if (team.idle) return;
+    const Team team = team_of(thread, count, teams_for(calls, n, count), barriers);
+    if (idle(team)) return;
     const Shares mine = share(calls, n, team);
     for (int64_t c = 0; c < n; ++c)
-      (calls[c].tape && Cell::TAPE ? forward_rows<true> : forward_rows<false>)(
-          calls[c], packed[c].get(), {calls[c], mine[c], taken[c], shared_out(calls[c], team)}, work[team.number], team);
+      (calls[c].tape && cell.tape ? forward_rows<true> : forward_rows<false>)(
+          calls[c], packed[c].get(), {calls[c], mine[c], taken[c], team}, work[team.number], team);
   });
 }
 
@@ -317,37 +368,37 @@ inline void forward(const Call* calls, int64_t n) {
 template <bool AGAIN>
 void backward_rows(const Call& a, const Operand* packed, const Operand* packed_forward, Turn turn, const Work& work,
                    const Team& team) {
-  constexpr int R = Cell::R, F = Cell::F, BACK = 2;
+  constexpr int BACK = 2;
+  const int F = cell.fields;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
-  const T* in[4 + 3 * F - 1][R];
-  T* out[BACK + F + 1 + Cell::TAPS][R];
-  T* again[F + 1][R];
+  Addresses<const T*> in(3 + 3 * F);
+  Addresses<T*> out(BACK + F + 1 + cell.taps), again(F + 1);
   auto step = [&](const Slot* slots, int count) {
     for (int r = 0; r < count; ++r) {
       const auto [s, done, home] = slots[r];
       const int64_t t = a.offsets[s + 1] - a.offsets[s] - 1 - done, row = row_of(a, s, t);
-      in[0][r] = a.from_input ? a.from_input + row * Cell::GATES : nullptr;
+      in[0][r] = a.from_input ? a.from_input + row * cell.gates : nullptr;
       for (int k = 0; k < F; ++k) {
         in[1 + k][r] = before(a, s, t, k);
         in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
-        in[3 + 2 * F + k][r] = done == 0 ? a.to_final[k] + s * Cell::WIDTHS[k] : kept(home, k, done - 1);
-        out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * Cell::WIDTHS[k] : kept(home, k, done);
-        if (AGAIN) again[k][r] = work.unused.get() + r * STATE + field_offset(k);
+        in[3 + 2 * F + k][r] = done == 0 ? a.to_final[k] + s * cell.widths[k] : kept(home, k, done - 1);
+        out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * cell.widths[k] : kept(home, k, done);
+        if (AGAIN) again[k][r] = work.unused.get() + r * state_width() + field_offset(k);
       }
-      if (AGAIN) again[F][r] = work.tape.get() + r * Cell::TAPE;
-      in[1 + 2 * F][r] = AGAIN ? again[F][r] : a.tape + row * Cell::TAPE;
+      if (AGAIN) again[F][r] = work.tape.get() + r * cell.tape;
+      in[1 + 2 * F][r] = AGAIN ? again[F][r] : a.tape + row * cell.tape;
       in[2 + 2 * F][r] = a.given + row * a.given_stride;
-      out[0][r] = a.to_input + row * Cell::GATES;
-      out[1][r] = a.to_hidden + row * Cell::HIDDEN_GATES;
-      out[BACK + F][r] = a.sums + s * Cell::SUMS;
-      for (int i = 0; i < Cell::TAPS; ++i) out[BACK + F + 1 + i][r] = a.taps[i] + row * Cell::TAP_WIDTHS[i];
+      out[0][r] = a.to_input + row * cell.gates;
+      out[1][r] = a.to_hidden + row * cell.hidden_gates;
+      out[BACK + F][r] = a.sums + s * cell.sums;
+      for (int i = 0; i < cell.taps; ++i) out[BACK + F + 1 + i][r] = a.taps[i] + row * cell.tap_widths[i];
     }
-    if (AGAIN) Cell::forward<true>(packed_forward, a.parameters, in, again, count, work.scratch.get(), team);
-    Cell::backward(packed, a.parameters, in, out, count, work.scratch.get(), team);
+    if (AGAIN) cell.forward_taped(packed_forward, a.parameters, in.data(), again.data(), count, work.scratch.get(), team);
+    cell.backward(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(), team);
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
-      copy(a.to_initial[k] + s * Cell::WIDTHS[k], a.to_final[k] + s * Cell::WIDTHS[k], Cell::WIDTHS[k]);
+      copy(a.to_initial[k] + s * cell.widths[k], a.to_final[k] + s * cell.widths[k], cell.widths[k]);
   });
 }
 
@@ -355,48 +406,48 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
 struct WeightsBack {
   std::vector<const T*> hidden, x;  // where the rows lie
   Space<Operand> packed;
-  explicit WeightsBack(const Call& a) : hidden(a.total), x(a.x ? a.total : 0), packed(operands_for(through_x(a) ? packed_size(Cell::GATES, a.input, 4) : 0)) {
+  explicit WeightsBack(const Call& a) : hidden(a.total), x(a.x ? a.total : 0), packed(operands_for(through_x(a) ? packed_size(cell.gates, a.input, 4) : 0)) {
     for (int64_t s = 0; s < a.batch; ++s)
       for (int64_t t = 0; t < a.offsets[s + 1] - a.offsets[s]; ++t) hidden[row_of(a, s, t)] = before(a, s, t, 0);
     for (size_t i = 0; i < x.size(); ++i) x[i] = a.x + i * a.input;
   }
   static bool through_x(const Call& a) { return a.to_x && a.x; }
   static int64_t space(int64_t input) {
-    const int64_t columns = std::max<int64_t>(input, Cell::WIDTHS[0]);
-    return std::max(gradient_space(std::max(Cell::GATES, Cell::HIDDEN_GATES), columns), linear_space(Cell::GATES));
+    const int64_t columns = std::max<int64_t>(input, cell.widths[0]);
+    return std::max(gradient_space(std::max(cell.gates, cell.hidden_gates), columns), linear_space(cell.gates));
   }
   void pack_weight(const Call& a, int thread, int threads) const {
-    if (through_x(a)) pack(packed.get(), a.weight_input, Cell::GATES, a.input, a.input, 1, 4, 1, 0, thread, threads);
+    if (through_x(a)) pack(packed.get(), a.weight_input, cell.gates, a.input, a.input, 1, 4, 1, 0, thread, threads);
   }
   void of_inputs(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (through_x(a))
-      (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, Cell::GATES, packed.get(), nullptr, a.total,
-                                              Cell::GATES, a.input, space, thread, threads, &pieces);
+      (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, cell.gates, packed.get(), nullptr, a.total,
+                                              cell.gates, a.input, space, thread, threads, &pieces);
   }
   void of_weights(const Call& a, Operand* space, int thread, int threads) const {
     if (a.to_weight_input)
-      weight_gradient(a.to_weight_input, a.to_input, Cell::GATES, Cell::GATES, x.data(), a.input, a.total, space, thread,
+      weight_gradient(a.to_weight_input, a.to_input, cell.gates, cell.gates, x.data(), a.input, a.total, space, thread,
                       threads);
     if (a.to_weight_hidden)
-      weight_gradient(a.to_weight_hidden, a.to_hidden, Cell::HIDDEN_GATES, Cell::HIDDEN_GATES, hidden.data(),
-                      Cell::WIDTHS[0], a.total, space, thread, threads);
-    if (a.to_bias_input) column_sums(a.to_bias_input, a.to_input, Cell::GATES, a.total, Cell::GATES, thread, threads);
+      weight_gradient(a.to_weight_hidden, a.to_hidden, cell.hidden_gates, cell.hidden_gates, hidden.data(),
+                      cell.widths[0], a.total, space, thread, threads);
+    if (a.to_bias_input) column_sums(a.to_bias_input, a.to_input, cell.gates, a.total, cell.gates, thread, threads);
     if (a.to_bias_hidden)
-      column_sums(a.to_bias_hidden, a.to_hidden, Cell::HIDDEN_GATES, a.total, Cell::HIDDEN_GATES, thread, threads);
+      column_sums(a.to_bias_hidden, a.to_hidden, cell.hidden_gates, a.total, cell.hidden_gates, thread, threads);
   }
 };
 
 inline void backward(const Call* calls, int64_t n) {
   const int64_t threads = calls[0].threads;
-  const bool again = Cell::TAPE && !calls[0].tape;
+  const bool again = cell.tape && !calls[0].tape;
   std::vector<Projection> projections;
   std::vector<WeightsBack> weights;
   std::vector<Space<Operand>> packed, packed_forward;
   for (int64_t c = 0; c < n; ++c) {
     if (again) projections.emplace_back(calls[c]);
     weights.emplace_back(calls[c]);
-    packed.push_back(operands_for(Cell::BACKWARD_PACKED));
-    packed_forward.push_back(operands_for(again ? Cell::FORWARD_PACKED : 0));
+    packed.push_back(operands_for(cell.backward_packed));
+    packed_forward.push_back(operands_for(again ? cell.forward_packed : 0));
   }
   const int64_t widest = widest_input(calls, n);
   const auto space = spaces(threads, std::max(linear_space(widest), WeightsBack::space(widest)));
@@ -407,21 +458,20 @@ inline void backward(const Call* calls, int64_t n) {
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       weights[c].pack_weight(calls[c], thread, count);
-      Cell::pack_backward(packed[c].get(), calls[c].parameters, thread, count);
-      if (again) Cell::pack_forward(packed_forward[c].get(), calls[c].parameters, thread, count);
+      cell.pack_backward(packed[c].get(), calls[c].parameters, thread, count);
+      if (again) cell.pack_forward(packed_forward[c].get(), calls[c].parameters, thread, count);
       if (again) projections[c].pack_weight(calls[c], thread, count);
     }
     together(count);
     for (int64_t c = 0; c < n && again; ++c)
       projections[c].rows(calls[c], space[thread].get(), thread, count, again_pieces[c]);
     if (again) together(count);
-    const Team team(thread, count, teams_for(calls, n, count), barriers.data());
-    if (!team.idle) {
+    const Team team = team_of(thread, count, teams_for(calls, n, count), barriers);
+    if (!idle(team)) {
       const Shares mine = share(calls, n, team);
       for (int64_t c = 0; c < n; ++c)
         (again ? backward_rows<true> : backward_rows<false>)(
-            calls[c], packed[c].get(), packed_forward[c].get(),
-            {calls[c], mine[c], taken[c], shared_out(calls[c], team)}, work[team.number], team);
+            calls[c], packed[c].get(), packed_forward[c].get(), {calls[c], mine[c], taken[c], team}, work[team.number], team);
     }
     together(count);
     for (int64_t c = 0; c < n; ++c) weights[c].of_weights(calls[c], space[thread].get(), thread, count);
@@ -434,37 +484,37 @@ inline void backward(const Call* calls, int64_t n) {
 
 // Single steps: weights packed once, then any number of steps of `batch` rows, from `initial` to `final`.
 inline void pack_for_steps(const Call& a) {
-  pack(a.packed_input, a.weight_input, a.input, Cell::GATES, 1, a.input, 4, 1, 0, 0, 1);
-  Cell::pack_forward(a.packed, a.parameters, 0, 1);
+  pack(a.packed_input, a.weight_input, a.input, cell.gates, 1, a.input, 4, 1, 0, 0, 1);
+  cell.pack_forward(a.packed, a.parameters, 0, 1);
 }
 inline void step(const Call& a) {
-  constexpr int R = Cell::R, F = Cell::F;
+  const int64_t R = cell.rows, F = cell.fields;
   const int64_t tiles = (a.batch + R - 1) / R;
-  const bool worth = Cell::FORWARD_PACKED >= WORTH_A_TEAM;
+  const bool worth = cell.forward_packed >= WORTH_A_TEAM;
   const int64_t threads = worth ? a.threads : std::min(a.threads, tiles);
   const auto space = spaces(threads, linear_space(a.input));
   const auto scratch = works(threads, false);
   std::vector<Barrier> barriers(threads);
   in_parallel(threads, [&](int thread, int count) {
-    linear<false>(a.from_input, Cell::GATES, a.x, a.input, a.packed_input, a.bias_input, a.batch, a.input, Cell::GATES,
+    linear<false>(a.from_input, cell.gates, a.x, a.input, a.packed_input, a.bias_input, a.batch, a.input, cell.gates,
                   space[thread].get(), thread, count);
     together(count);
-    const Team team(thread, count, std::min<int64_t>(tiles, count), barriers.data());
-    if (team.idle) return;
-    const T* in[F + 1][R];
-    T* out[F + 1][R];
+    const Team team = team_of(thread, count, std::min<int64_t>(tiles, count), barriers);
+    if (idle(team)) return;
+    Addresses<const T*> in(F + 1);
+    Addresses<T*> out(F + 1);
     const int64_t stop = std::min(tiles * (team.number + 1) / team.teams * R, a.batch);
     for (int64_t start = tiles * team.number / team.teams * R; start < stop; start += R) {
       const int rows = std::min<int64_t>(R, stop - start);
       for (int r = 0; r < rows; ++r) {
-        in[0][r] = a.from_input + (start + r) * Cell::GATES;
+        in[0][r] = a.from_input + (start + r) * cell.gates;
         for (int k = 0; k < F; ++k) {
-          in[1 + k][r] = a.initial[k] + (start + r) * Cell::WIDTHS[k];
-          out[k][r] = a.final[k] + (start + r) * Cell::WIDTHS[k];
+          in[1 + k][r] = a.initial[k] + (start + r) * cell.widths[k];
+          out[k][r] = a.final[k] + (start + r) * cell.widths[k];
         }
         out[F][r] = nullptr;
       }
-      Cell::forward<false>(a.packed, a.parameters, in, out, rows, scratch[team.number].scratch.get(), team);
+      cell.forward(a.packed, a.parameters, in.data(), out.data(), rows, scratch[team.number].scratch.get(), team);
     }
   });
 }
@@ -498,7 +548,7 @@ PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, in
 }
 PUBLIC int unspool_pack(const Call* call) { return guarded([&] { pack_for_steps(*call); }); }
 PUBLIC int unspool_step(const Call* call) { return guarded([&] { step(*call); }); }
-PUBLIC int64_t unspool_packed_input(int64_t input) { return packed_size(input, Cell::GATES, 4) * sizeof(Operand); }
-PUBLIC int64_t unspool_packed() { return Cell::FORWARD_PACKED * sizeof(Operand); }
+PUBLIC int64_t unspool_packed_input(int64_t input) { return packed_size(input, cell.gates, 4) * sizeof(Operand); }
+PUBLIC int64_t unspool_packed() { return cell.forward_packed * sizeof(Operand); }
 PUBLIC int64_t unspool_size_of_call() { return sizeof(Call); }
 }
