@@ -66,7 +66,6 @@ def write_steps(
     state, context = model.start(encoded)
     if opening is not None:
         check_opening(opening, size)
-    given = opening.split() if opening is not None else []
     rows = torch.arange(size, device=device)
     fed = encoded.memory.values.new_zeros(size, model.emission.step_size)
     found: list[list[Tensor]] = [[] for _ in range(size)]
@@ -78,21 +77,15 @@ def write_steps(
     while len(rows):
         decoded, state = model.decoder.step(model.read(fed), state, context)
         told = model.emission(decoded.output)
-        if best:
-            steps = model.emission.best(told)
-        else:
-            draws = Draws(keys[rows], torch.full_like(rows, time))
-            steps = model.emission.sample(told, draws, temperature)
-        known = [len(given) > 0 and time < len(given[row]) for row in rows.tolist()]
-        for place, row in enumerate(rows.tolist()):
-            if known[place]:
-                steps[place] = given[row][time].to(steps.dtype)
+        draws = Draws(keys[rows], torch.full_like(rows, time))
+        steps = model.emission.best(told) if best else model.emission.sample(told, draws, temperature)
+        known = _given(steps, opening, rows, time)
         cost = model.emission.per_step(told, steps).double().cpu()
         ends = model.emission.ended(steps)
-        for place, row in enumerate(rows.tolist()):
-            found[row].append(steps[place].cpu())
-            nats[row] += 0.0 if known[place] else cost[place]
-            complete[row] = bool(ends[place])
+        for row, step, nat, end in zip(rows.tolist(), steps.cpu(), cost.where(~known, 0.0), ends.tolist(), strict=True):
+            found[row].append(step)
+            nats[row] += nat
+            complete[row] = end
         time += 1
         stay = (~ends & (time < limit[rows])).nonzero().flatten()
         fed = model.emission.fed(steps)
@@ -103,3 +96,13 @@ def write_steps(
         Written(torch.stack(each) if each else torch.zeros(0, 0), float(nats[row]), complete[row])
         for row, each in enumerate(found)
     ]
+
+
+def _given(steps: Tensor, opening: Ragged | None, rows: Tensor, time: int) -> Tensor:
+    """Put what is given at a time into the rows' steps, in place. (rows,) on the CPU, where it was."""
+    if opening is None:
+        return torch.zeros(len(rows), dtype=torch.bool)
+    known = opening.lengths[rows.cpu()] > time
+    begins = opening.layout.offsets[rows.cpu()][known].to(opening.device)
+    steps[known.to(steps.device)] = opening.values[begins + time].to(steps)
+    return known

@@ -6,7 +6,7 @@ import ctypes
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -101,6 +101,40 @@ def forward(
     return outputs, made
 
 
+class _Room(NamedTuple):
+    """Memory for the gradients of a run.
+
+    Fields:
+        to_weights: None where not needed.
+        to_initial: by field of the state.
+        sums, taps: what the gradients of the update's own parameters are made of.
+    """
+
+    to_weights: list[Tensor | None]
+    to_initial: list[Tensor]
+    sums: Tensor
+    taps: list[Tensor]
+
+    @staticmethod
+    def of(native: Native, batch: Batch, x: Tensor, run: Run, needs: Sequence[bool]) -> _Room:
+        program, size = native.program, len(batch.order)
+        return _Room(
+            [
+                torch.empty_like(weight) if weight is not None and need else None
+                for weight, need in zip(run.weights, needs, strict=True)
+            ],
+            [x.new_empty(size, width) for width in native.widths],
+            x.new_zeros(size, program.sums),
+            [memory.kept(x, batch.total, width) for width in program.taps],
+        )
+
+    def told(self) -> dict[str, Any]:
+        """To the call."""
+        names = ("to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden")
+        weights = dict(zip(names, self.to_weights, strict=True))
+        return {**weights, "to_initial": self.to_initial, "sums": self.sums, "taps": self.taps}
+
+
 def backward(
     native: Native,
     batch: Batch,
@@ -122,22 +156,15 @@ def backward(
     program, size, width = native.program, len(batch.order), native.widths[0]
     given = x.new_zeros(1, width * len(runs)) if given is None else given.contiguous()
     to_x = torch.empty_like(x) if needs[0] else None
-    found, calls = [], []
+    rooms, calls, asked = [], [], []
     needs, final = needs[1:], iter(to_final)
     for number, (run, left) in enumerate(zip(runs, steps, strict=True)):
-        from_input = left.from_input
-        if program.tape and left.tape is None:
-            from_input = native.space(f"gates {number}", batch)
-        to_weights = [
-            torch.empty_like(weight) if weight is not None and need else None
-            for weight, need in zip(run.weights, needs[:4], strict=True)
-        ]
-        parameters_need, needs = needs[4 : 4 + len(run.parameters)], needs[len(run.tensors) :]
-        to_initial = [x.new_empty(size, rest) for rest in native.widths]
+        again = bool(program.tape) and left.tape is None
         to_input = native.space(f"to gates {number}", batch)
         separate = None if program.one_gradient else native.space(f"to hidden {number}", batch, native.hidden_gates)
-        sums = x.new_zeros(size, program.sums)
-        taps = [memory.kept(x, batch.total, rest) for rest in program.taps]
+        rooms.append(_Room.of(native, batch, x, run, needs[:4]))
+        asked.append(needs[4 : 4 + len(run.parameters)])
+        needs = needs[len(run.tensors) :]
         calls.append(
             {
                 "input": x.shape[1],
@@ -149,7 +176,7 @@ def backward(
                 "weight_input": run.weights[0],
                 "bias_input": run.weights[1],
                 "parameters": [*run.parameters],
-                "from_input": from_input,
+                "from_input": native.space(f"gates {number}", batch) if again else left.from_input,
                 "initial": [*run.initial],
                 "fields": left.fields,
                 "tape": left.tape,
@@ -159,24 +186,17 @@ def backward(
                     for gradient, rest in zip(itertools.islice(final, len(native.widths)), native.widths, strict=True)
                 ],
                 "to_x": to_x,
-                **dict(zip(_TO_WEIGHTS, to_weights, strict=True)),
                 "to_input": to_input,
                 "to_hidden": to_input if separate is None else separate,
-                "to_initial": to_initial,
-                "sums": sums,
-                "taps": taps,
+                **rooms[-1].told(),
             }
         )
-        found.append((to_weights, parameters_need, sums, taps, to_initial))
     native.call("unspool_backward", batch, *calls)
     gradients: list[Tensor | None] = [to_x]
-    for run, (to_weights, parameters_need, sums, taps, to_initial) in zip(runs, found, strict=True):
-        of_parameters = _of_parameters(native, run.parameters, parameters_need, sums, taps, batch.total)
-        gradients += [*to_weights, *of_parameters, *to_initial]
+    for run, room, of in zip(runs, rooms, asked, strict=True):
+        own = _of_parameters(native, run.parameters, of, room.sums, room.taps, batch.total)
+        gradients += [*room.to_weights, *own, *room.to_initial]
     return gradients
-
-
-_TO_WEIGHTS = ("to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden")
 
 
 class Recurrence(torch.autograd.Function):

@@ -1,0 +1,332 @@
+"""The C++ of one function of a cell: a step, or its vector–Jacobian product, loop after loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from unspool.engine.graph import ELEMENTWISE, Matrix, Node
+from unspool.engine.plan import Loop, Place, Plan
+
+_FUNCTIONS: dict[str, Callable[..., str]] = {
+    **{
+        op: (lambda s: lambda a, b: f"({a} {s} {b})")(sign)
+        for op, sign in zip(("add", "sub", "mul", "div"), "+-*/", strict=True)
+    },
+    **{
+        op: (lambda s: lambda a, b: f"truth({a} {s} {b})")(sign)
+        for op, sign in {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}.items()
+    },
+    "neg": lambda a: f"(-{a})",
+    "maximum": lambda a, b: f"vmax({a}, {b})",
+    "minimum": lambda a, b: f"vmin({a}, {b})",
+    "where": lambda c, a, b: f"select({c} != splat(0), {a}, {b})",
+    **{
+        op: (lambda o: lambda *args: f"v{o}({', '.join(args)})")(op)
+        for op in (
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "sqrt",
+            "sigmoid",
+            "tanh",
+            "sin",
+            "cos",
+            "erf",
+            "abs",
+            "floor",
+            "sign",
+            "pow",
+        )
+    },
+}
+assert _FUNCTIONS.keys() == ELEMENTWISE.keys()
+
+
+@dataclass
+class _Group:
+    """Linear maps of one row, computed together: their panels lie side by side."""
+
+    loop: int
+    x: Node
+    maps: list[Node]
+    offset: str = ""  # of its packed weights among those of the step
+
+    @property
+    def vectors(self) -> int:
+        """Of each map in a panel."""
+        return {1: 4, 2: 2}.get(len(self.maps), 1)
+
+    @property
+    def panel(self) -> int:
+        """Vectors in a panel."""
+        return self.vectors * len(self.maps)
+
+
+@dataclass
+class Function:
+    """One of a cell's two functions, forward and backward."""
+
+    name: str
+    plan: Plan
+    sources: list[str]
+    destinations: list[str]
+    parameters: list[str]
+    shapes: dict[str, tuple[int, ...]]
+    rows: int
+    scratch: int = 0
+    groups: list[_Group] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._kept: dict[str, int] = {}
+        for name, width in self.plan.kept.items():
+            self._kept[name] = self.scratch
+            self.scratch += self.rows * self._padded(width)
+        self._reduced: dict[Node, int] = {}
+        for loop in self.plan.loops:
+            for node in loop.reductions:
+                self._reduced[node] = len(self._reduced)
+        self._contributions: dict[Node, int] = {}
+        for index, loop in enumerate(self.plan.loops):
+            self._group(index, loop)
+            for node in loop.reductions:
+                self._contributions[node] = self.scratch
+                self.scratch += self.rows * self._padded(loop.width)
+
+    def _padded(self, width: int) -> int:
+        return -(-width // 16) * 16
+
+    def _group(self, index: int, loop: Loop) -> None:
+        alike: dict[Node, list[Node]] = {}
+        for node in loop.products:
+            alike.setdefault(node.args[0], []).append(node)
+        for x, maps in alike.items():
+            while maps:
+                # Five maps are three and two: a panel has at most four vectors, and no odd one out.
+                count = min(4, len(maps)) if len(maps) != 5 else 3
+                self.groups.append(_Group(index, x, maps[:count]))
+                maps = maps[count:]
+
+    # The text
+
+    def lines(self) -> list[str]:
+        return [*self._packing(), *self._step()]
+
+    def _packing(self) -> list[str]:
+        lines, offset = [], "0"
+        for group in self.groups:
+            group.offset = offset
+            depth, width = group.x.width, group.maps[0].width
+            # A panel holds `vectors` of each map, and whole panels cover a map's columns.
+            size = f"packed_size({depth}, {width}, {group.panel}, {len(group.maps)})"
+            for block, node in enumerate(group.maps):
+                matrix: Matrix = node.data
+                columns = self.shapes[matrix.name][1]
+                along_k, along_column = (columns, 1) if matrix.transposed else (1, columns)
+                source = f"{self.parameter(matrix.name)} + {matrix.row * columns}"
+                lines.append(
+                    f"  pack(packed + {offset}, {source}, {depth}, {width}, {along_k}, {along_column}, "
+                    f"{group.panel}, {len(group.maps)}, {block}, thread, threads);"
+                )
+            offset = f"{offset} + {size}"
+        signature = "Operand* packed, const T* const* parameters, int thread, int threads"
+        return [
+            f"constexpr int64_t {self.name.upper()}_PACKED = {offset};",
+            f"void pack_{self.name}({signature}) {{",
+            *lines,
+            "}",
+        ]
+
+    def _step(self) -> list[str]:
+        tape = "template <bool TAPED> " if self.name == "forward" else ""
+        signature = (
+            "const Operand* packed, const T* const* parameters, const T* const* in, T* const* out, int rows, "
+            "T* scratch, const Team& team"
+        )
+        lines = [f"{tape}void {self.name}({signature}) {{"]
+        if self._reduced:
+            lines.append(f"  T reduced[{len(self._reduced)}][R];")
+        for index, loop in enumerate(self.plan.loops):
+            lines += ["  " + line for line in self._loop(index, loop)]
+        return [*lines, "}"]
+
+    def _loop(self, index: int, loop: Loop) -> list[str]:
+        groups = [(number, group) for number, group in enumerate(self.groups) if group.loop == index]
+        wide = max((group.vectors for _, group in groups), default=1)
+        lines = ["{"]
+        for number, group in groups:
+            lines.append(f"  alignas(64) T sums{number}[R * {group.panel * wide // group.vectors} * V];")
+            depth = group.x.width
+            halves = f"halves{number} + (DEEP - 1) * r * deep({depth})"
+            lines += [
+                f"  alignas(64) Operand halves{number}[DEEP == 1 ? 1 : R * deep({depth})];",
+                f"  const Operand* x{number}[R];",
+                "  for (int r = 0; r < rows; ++r)",
+                f"    x{number}[r] = operands_of({self._address(group.x)}, {depth}, {halves});",
+            ]
+        for node in loop.reductions:
+            start = "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
+            lines += [
+                f"  vec part{self._reduced[node]}[R];",
+                f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {start};",
+            ]
+        lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
+        lines += ["    constexpr bool FULL = decltype(full)::value;"]
+        lines += ["    " + line for line in _Body(self, loop, wide).lines()]
+        lines += ["  };", f"  const auto [first, last] = team.part(({loop.width} + {wide} * V - 1) / ({wide} * V));"]
+        if not groups:  # row by row, so that what is read and written lies in a line
+            return [
+                *lines,
+                "  for (int r = 0; r < rows; ++r) {",
+                f"    int j = first * V, stop = last * V < {loop.width} ? last * V : {loop.width};",
+                "    for (; j + V <= stop; j += V) body(std::true_type{}, r, j, V, 0);",
+                "    if (j < stop) body(std::false_type{}, r, j, stop - j, 0);",
+                "  }",
+                *self._close(loop),
+            ]
+        lines.append(f"  for (int p = first, j = first * {wide} * V; p < last; j += {wide} * V, ++p) {{")
+        body = _Body(self, loop, wide)
+        body.lines()
+        if body.far:
+            lines.append(f"    if (j + {wide} * V < {loop.width}) for (int r = 0; r < rows; ++r) {{")
+            for address in body.far:
+                for vector in range(wide):
+                    lines.append(f"      __builtin_prefetch({address} + j + {wide + vector} * V);")
+            lines.append("    }")
+        for number, group in groups:
+            times = wide // group.vectors
+            panel = f"packed + {group.offset} + (p * {times} + {{}}) * deep({group.x.width}) * {group.panel} * V"
+            for part in range(times):
+                guard = f"if (j + {part * group.vectors} * V < {loop.width}) " if part else ""
+                lines.append(
+                    f"    {guard}step_product<{group.panel}>(sums{number} + {part} * R * {group.panel} * V, "
+                    f"x{number}, rows, {panel.format(part)}, deep({group.x.width}));"
+                )
+        lines += [
+            "    for (int r = 0; r < rows; ++r)",
+            f"      for (int q = 0; q < {wide} && j + q * V < {loop.width}; ++q) {{",
+            "        const int at = j + q * V;",
+            f"        if (at + V <= {loop.width}) body(std::true_type{{}}, r, at, V, q);",
+            f"        else body(std::false_type{{}}, r, at, {loop.width} - at, q);",
+            "      }",
+            "  }",
+        ]
+        return [*lines, *self._close(loop)]
+
+    def _close(self, loop: Loop) -> list[str]:
+        lines = ["  team.wait();"]
+        for node in loop.reductions:
+            part, one = f"part{self._reduced[node]}[r]", f"load({self.contribution(node)} + j)"
+            sum_up = f"{part} + {one}" if node.op == "sum" else f"vmax({part}, {one})"
+            lines.append(
+                f"  for (int r = 0; team.size > 1 && r < rows; ++r) for (int j = 0; j < {loop.width}; j += V) "
+                f"{part} = {sum_up};"
+            )
+        for node in loop.reductions:
+            number, close = self._reduced[node], "total" if node.op == "sum" else "greatest"
+            lines.append(f"  for (int r = 0; r < rows; ++r) reduced[{number}][r] = {close}(part{number}[r]);")
+        return [*lines, "}"]
+
+    def sum_of(self, node: Node, wide: int) -> str:
+        """What the kernel left of a linear map, at the vectors of body's `q`."""
+        number = next(i for i, group in enumerate(self.groups) if node in group.maps)
+        group = self.groups[number]
+        block = group.maps.index(node)
+        part, vector = (f"(q / {group.vectors})", f"(q % {group.vectors})") if wide > 1 else ("0", "0")
+        inner = f"{vector} * {len(group.maps)} + {block}"
+        return f"load(sums{number} + (({part} * R + r) * {group.panel} + {inner}) * V)"
+
+    def _address(self, node: Node) -> str:
+        """Where a row begins in memory."""
+        if node.op == "input":
+            source, offset = node.data
+            return f"in[{self.sources.index(source)} * R + r] + {offset}"
+        return self.place(self.plan.at[node], "r")
+
+    def place(self, place: Place, row: str) -> str:
+        if place.name in self._kept:
+            width = self._padded(self.plan.kept[place.name])
+            return f"scratch + {self._kept[place.name]} + {row} * {width} + {place.offset}"
+        return f"out[{self.destinations.index(place.name)} * R + {row}] + {place.offset}"
+
+    def contribution(self, node: Node) -> str:
+        """Where the vectors that a reduction takes are kept, for a team to take them in their order."""
+        width = self._padded(node.args[0].width)
+        return f"scratch + {self._contributions[node]} + r * {width}"
+
+    def parameter(self, name: str) -> str:
+        return f"parameters[{self.parameters.index(name)}]"
+
+    def reduced(self, node: Node) -> int:
+        return self._reduced[node]
+
+
+class _Body:
+    """What a loop does with one vector of one row."""
+
+    def __init__(self, step: Function, loop: Loop, wide: int) -> None:
+        self.step, self.loop, self.wide = step, loop, wide
+        self.names: dict[tuple[Node, int], str] = {}
+        self.far: list[str] = []  # addresses, at j = 0, of what is read from memory that no earlier step has touched
+        self.text: list[str] = []
+
+    def lines(self) -> list[str]:
+        for node in self.loop.reductions:
+            row, number = self._value(node.args[0], 0), self.step.reduced(node)
+            part, neutral = f"part{number}[r]", "0" if node.op == "sum" else "-std::numeric_limits<T>::infinity()"
+            taken = f"{part} + one{number}" if node.op == "sum" else f"vmax({part}, one{number})"
+            self.text += [
+                f"const vec one{number} = settled(only<FULL>({row}, n, {neutral}));",
+                f"if (team.size > 1) store({self.step.contribution(node)} + j, one{number});",
+                f"else {part} = {taken};",
+            ]
+        for node, place in self.loop.stores:
+            if place.accumulate and node.op == "constant" and node.data == 0.0:
+                continue
+            value, address = self._value(node, 0), self.step.place(place, "r")
+            if place.accumulate:
+                value = f"load<FULL>({address} + j, n) + {value}"
+            guard = "if constexpr (TAPED) " if place.name == "tape" else ""
+            self.text.append(f"{guard}store<FULL>({address} + j, n, {value});")
+        return self.text
+
+    def _value(self, node: Node, shift: int) -> str:
+        """The name of a vector: the node's numbers from `j + shift` on, or its one number in all lanes."""
+        if node.width == 1:
+            shift = 0
+        key = (node, shift)
+        if key not in self.names:
+            text = self._text(node, shift)
+            self.names[key] = name = f"t{len(self.names)}"
+            self.text.append(f"const vec {name} = {text};")
+        return self.names[key]
+
+    def _load(self, address: str, node: Node, shift: int) -> str:
+        if node.width == 1:
+            return f"splat(({address})[0])"
+        return f"load<FULL>({address} + j + {shift}, n)"
+
+    def _text(self, node: Node, shift: int) -> str:
+        step = self.step
+        if node.op == "constant":
+            return f"splat(T({node.data!r}))".replace("nan", "NAN").replace("inf", "INFINITY")
+        if node.op == "parameter":
+            name, offset = node.data
+            return self._load(f"{step.parameter(name)} + {offset}", node, shift)
+        if node.op == "input":
+            source, offset = node.data
+            address = f"in[{step.sources.index(source)} * R + r] + {offset}"
+            if node.width > 1 and source in ("from_input", "tape", "given"):
+                self.far.append(f"{address} + {shift}")
+            return self._load(address, node, shift)
+        if node.op in ("sum", "max"):
+            return f"splat(reduced[{step.reduced(node)}][r])"
+        if node.op == "slice":
+            return self._value(node.args[0], shift + node.data)
+        if step.plan.computes(self.loop, node, shift):
+            if node.op == "linear":
+                found = step.sum_of(node, self.wide)
+                return f"splat(({found})[0])" if node.width == 1 else found
+            return _FUNCTIONS[node.op](*(self._value(arg, shift) for arg in node.args))
+        return self._load(step.place(step.plan.at[node], "r"), node, shift)
