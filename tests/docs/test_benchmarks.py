@@ -256,6 +256,13 @@ def test_ranks_are_measured_and_killed(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 @pytest.mark.usefixtures("_path")
 @pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
+def test_a_cell_from_the_cache_is_there_sooner_than_one_that_is_compiled() -> None:
+    ((first, another, _, cached),) = script("compiling").measure(["Elman"], rounds=1, sizes=(4, 3)).values()
+    assert first > another > cached > 0
+
+
+@pytest.mark.usefixtures("_path")
+@pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
 def test_a_roofline_is_measured_on_each_number_of_threads() -> None:
     found = script("roofline").measure([1, 2], rounds=1, seconds=0.001)
     assert {name for name, _ in found} == set(script("roofline").SIZES)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from unspool.data.tables import Table
 
@@ -68,6 +67,8 @@ def _part(table: Table, examples: int) -> PartDescription:
 
 
 def _column(table: Table, name: str) -> ColumnDescription:
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
+
     kind = table.schema.field(name).type
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     counts: Counter[int] = Counter()

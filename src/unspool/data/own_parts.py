@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc  # type: ignore[import-untyped]
-
 from unspool.data import chorales, strokes
 from unspool.data.files import FILE, Pattern, from_path
 from unspool.data.parts import part_streams, patterns_of
@@ -72,6 +70,7 @@ def _with_part(columns: Columns) -> Columns:
 
 def _of_part(stream: Stream, part: str, kept: bool) -> Stream:
     """The rows of a part, without the column that says so unless it is asked for."""
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
 
     def batches() -> Iterator[Any]:
         found = False
