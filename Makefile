@@ -1,6 +1,8 @@
 # Every target sets up what it needs in a private environment, .venv; nothing else on the machine changes.
 PYTHON ?= python3
 BIN := .venv/bin
+# Byte code is kept, whatever the environment says: tests start many processes, and each would compile all modules again.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test bench study format clean

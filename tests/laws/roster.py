@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from engines import engines_of
 from torch import nn
 
 from unspool import (
@@ -152,17 +153,18 @@ def able(cell: Cell, inputs: Ragged) -> list[str]:
 
 
 @functools.cache
-def _able(name: str, combinator: str) -> list[str]:
-    if combinator not in ("bare", "Zoneout"):  # cells within are run as if they were bare
-        return _able(name, "bare")
-    cell = COMBINATORS[combinator](CELLS[name]).double()
-    return able(cell, Ragged(torch.zeros(1, *features_of(name)).double(), [1]))
-
-
-@functools.cache
 def made(subject: Subject) -> Cell:
     """A subject's cell, the same one whenever a law draws lengths: an engine may trace a cell when it sees it first."""
     return subject.make()
 
 
-SUBJECTS = [Subject(name, how, ran) for name in CELLS for how in COMBINATORS for ran in _able(name, how)]
+def _engines_of(name: str, combinator: str) -> list[str]:
+    """Every engine that runs the cell and every one that runs in the combinator, but not each with each: cells within
+    one are run as if they were bare, so that a cell of every engine tells of it, and the others run as they would."""
+    if combinator == "Zoneout":
+        return ["reference"]
+    return engines_of(name) if combinator == "bare" or name in ("GRU", "MinGRU") else engines_of(name)[:1]
+
+
+SUBJECTS = [Subject(name, how, ran) for name in CELLS for how in COMBINATORS for ran in _engines_of(name, how)]
+STATIC = [Subject(name, how, "reference") for name in CELLS for how in COMBINATORS]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from laws.roster import CELLS, COMBINATORS, SUBJECTS, Subject, able, made
+from laws.roster import CELLS, COMBINATORS, STATIC, SUBJECTS, Subject, able, made
 from laws.sequences import answers, assert_same, batch_of, lengths_drawn, random_state, stepwise
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +16,7 @@ from unspool.errors import EngineError
 from unspool.state import leaves, map_leaves, select
 
 every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-every_static = pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.engine == "reference"], ids=str)
+every_static = pytest.mark.parametrize("subject", STATIC, ids=str)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@ import inspect
 import pkgutil
 from importlib import import_module
 
-from laws.roster import CELLS, COMBINATORS, LAYERS, SUBJECTS
+import pytest
+from laws.roster import CELLS, COMBINATORS, LAYERS, STATIC, SUBJECTS, Subject
 from torch import nn
 
 import unspool
@@ -43,7 +44,13 @@ def test_every_engine_is_tried() -> None:
     assert {subject.engine for subject in SUBJECTS} == set(ENGINES) - missing
 
 
-def test_every_cell_runs_in_every_combinator() -> None:
-    assert {(subject.cell, subject.combinator) for subject in SUBJECTS if subject.engine == "reference"} == {
-        (cell, combinator) for cell in CELLS for combinator in COMBINATORS
-    }
+@pytest.mark.parametrize("subjects", [SUBJECTS, STATIC], ids=["on engines", "static"])
+def test_every_cell_runs_in_every_combinator(subjects: list[Subject]) -> None:
+    tried = {(subject.cell, subject.combinator) for subject in subjects}
+    assert tried == {(cell, combinator) for cell in CELLS for combinator in COMBINATORS}
+
+
+def test_every_engine_runs_in_every_combinator_that_runs_cells_as_if_they_were_bare() -> None:
+    bare = {subject.engine for subject in SUBJECTS if subject.combinator == "bare"}
+    for combinator in COMBINATORS.keys() - {"Zoneout"}:
+        assert {subject.engine for subject in SUBJECTS if subject.combinator == combinator} == bare

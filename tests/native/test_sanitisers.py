@@ -12,7 +12,7 @@ from unspool.engine.native.compiler import compiler
 
 pytestmark = without_native
 
-FLAGS = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
+FLAGS = "-O0 -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # Widths that fill no vector, alone and side by side; rows that fill no tile; a layer norm, wide enough that threads
 # share a step where there is one row; a matrix of its own; both directions at once.
@@ -20,21 +20,17 @@ RUN = """
 import torch
 from unspool import Ragged, cells, engine, unroll
 from unspool.layers import Bidirectional
-for make, dtype in (
-    (lambda: cells.LSTM(3, 19), torch.float32),
-    (lambda: cells.LayerNormLSTM(5, 103), torch.float64),
-    (lambda: cells.ResetBeforeGRU(1, 33), torch.float32),
-):
-    cell = make().to(dtype)
+for make in (lambda: cells.LSTM(3, 19), lambda: cells.LayerNormLSTM(5, 103), lambda: cells.ResetBeforeGRU(1, 33)):
+    cell = make()
     for lengths in ([], [0], [1], [4, 0, 7, 1, 7, 2], [3] * 29):
-        inputs = Ragged(torch.randn(sum(lengths), cell.input_size, dtype=dtype), lengths)
+        inputs = Ragged(torch.randn(sum(lengths), cell.input_size), lengths)
         values = inputs.values.requires_grad_()
         with engine.using("native"):
             outputs, final = unroll(cell, inputs)
         (outputs.values.sum() + sum(leaf.sum() for leaf in final)).backward()
         with torch.no_grad(), engine.using("native"):
             unroll(cell, inputs)
-            both = Bidirectional(cell, make().to(dtype))
+            both = Bidirectional(cell, make())
         with engine.using("native"):
             both(inputs).outputs.values.sum().backward()
 print("all clean")

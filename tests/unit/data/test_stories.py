@@ -1,5 +1,6 @@
 """The synthetic stories: every answer follows from the text alone, and no story is in two parts."""
 
+import functools
 import hashlib
 import re
 import subprocess
@@ -16,10 +17,15 @@ from unspool.data.stories import COLUMNS, QUESTIONS, SHA256, rows
 from unspool.data.stories.telling import Draw
 from unspool.errors import DataError
 
-ALL = {part: list(rows(part)) for part in QUESTIONS}
 KINDS = ("place", "object", "yes-no", "count", "giving", "time", "position", "unsure")
-CASES = [pytest.param(part, kind, id=f"{part} {kind}") for part in ALL for kind in KINDS]
+CASES = [pytest.param(part, kind, id=f"{part} {kind}") for part in QUESTIONS for kind in KINDS]
 HOURS = ["in the morning", "at noon", "in the afternoon", "in the evening", "at night"]
+
+
+@functools.cache
+def every_row() -> dict[str, list[tuple[str, ...]]]:
+    """All rows, by part."""
+    return {part: [*rows(part)] for part in QUESTIONS}
 
 
 # What a reader makes of the text: nothing here knows of the generator but its sentences.
@@ -151,7 +157,7 @@ READERS = dict.fromkeys(KINDS, of_the_world) | {"time": of_the_day, "position": 
 
 @pytest.mark.parametrize(("part", "kind"), CASES)
 def test_every_answer_is_the_only_one_that_the_story_gives(part: str, kind: str) -> None:
-    asked = [row for row in ALL[part] if row[3] == kind]
+    asked = [row for row in every_row()[part] if row[3] == kind]
     assert len(asked) == QUESTIONS[part]
     for story, question, answer, _, _ in asked:
         assert READERS[kind](story, question) == {answer}, (story, question)
@@ -168,7 +174,7 @@ def balance(told: str, person: str) -> int:
 @pytest.mark.parametrize(("part", "kind"), CASES)
 def test_the_facts_that_tell_an_answer_do(part: str, kind: str) -> None:
     """A reader of these facts alone gives the same answer, where they make a story by themselves."""
-    for story, question, answer, task, support in ALL[part]:
+    for story, question, answer, task, support in every_row()[part]:
         if task != kind:
             continue
         facts = story.split("\n")
@@ -186,11 +192,11 @@ def test_the_facts_that_tell_an_answer_do(part: str, kind: str) -> None:
 
 
 def test_no_story_is_in_two_parts_nor_two_rows_the_same() -> None:
-    told = {part: {row[0] for row in found} for part, found in ALL.items()}
+    told = {part: {row[0] for row in found} for part, found in every_row().items()}
     assert not told["train"] & told["valid"]
     assert not told["train"] & told["test"]
     assert not told["valid"] & told["test"]
-    asked = [row[:2] for found in ALL.values() for row in found]
+    asked = [row[:2] for found in every_row().values() for row in found]
     assert len(set(asked)) == len(asked)
     openings = {part: {tuple(story.split("\n")[:2]) for story in stories} for part, stories in told.items()}
     assert not openings["train"] & openings["test"]
@@ -198,21 +204,21 @@ def test_no_story_is_in_two_parts_nor_two_rows_the_same() -> None:
 
 def test_answers_of_a_kind_are_spread_and_all_were_seen_in_training() -> None:
     for kind in KINDS:
-        counts = {part: Counter(row[2] for row in found if row[3] == kind) for part, found in ALL.items()}
+        counts = {part: Counter(row[2] for row in found if row[3] == kind) for part, found in every_row().items()}
         assert counts["train"].keys() >= counts["valid"].keys() | counts["test"].keys()
         assert max(counts["train"].values()) <= 0.52 * QUESTIONS["train"]
-    assert len({row[2] for row in ALL["train"]}) == 35
+    assert len({row[2] for row in every_row()["train"]}) == 35
 
 
 def test_a_place_that_is_asked_for_nearly_always_comes_in_the_story() -> None:
     """Else its name alone would tell a no."""
-    asked = [row for row in ALL["train"] if row[3] == "yes-no"]
+    asked = [row for row in every_row()["train"] if row[3] == "yes-no"]
     told = [row[1].split()[-1] in row[0].split() for row in asked]
     assert sum(told) > 0.98 * len(asked)
 
 
 def test_the_rows_are_the_pinned_ones_on_every_machine_and_in_every_version_of_python() -> None:
-    found = hashlib.sha256("".join("\t".join(row) + "\n" for part in QUESTIONS for row in ALL[part]).encode())
+    found = hashlib.sha256("".join("\t".join(row) + "\n" for part in QUESTIONS for row in every_row()[part]).encode())
     assert found.hexdigest() == SHA256, "the generator was changed: change `SHA256` too, it is the key in the cache"
 
 
@@ -224,7 +230,7 @@ def test_another_process_draws_the_same() -> None:
     options = {"capture_output": True, "text": True, "check": True, "env": {"PYTHONHASHSEED": "3"}}
     source = str(Path(sys.modules["unspool"].__file__ or "").parents[1])
     done = subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r}); {program}"], **options)  # type: ignore[call-overload]
-    assert done.stdout.strip() == hashlib.sha256(repr(ALL["valid"]).encode()).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(repr(every_row()["valid"]).encode()).hexdigest()
 
 
 def test_the_source_has_its_parts_and_says_that_it_is_synthetic() -> None:
@@ -232,7 +238,7 @@ def test_the_source_has_its_parts_and_says_that_it_is_synthetic() -> None:
     assert {part: len(table) for part, table in tables.items()} == {"train": 16_000, "valid": 2000, "test": 4000}
     assert tables["test"].columns == COLUMNS == NAMED["stories"].columns
     assert tables["test"].origin == "`stories` (test, synthetic)"
-    assert tuple(tables["valid"][7].values()) == ALL["valid"][7]
+    assert tuple(tables["valid"][7].values()) == every_row()["valid"][7]
     one = load(source="stories", columns=["story", "answer"], rows={"all": {"task": "count"}})
     assert set(one["test"].column("answer")) == {"none", "one", "two", "three"}
     with pytest.raises(DataError, match="`tasks` is no column of `stories`; there are story, question, answer, task,"):
