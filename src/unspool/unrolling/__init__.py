@@ -156,7 +156,8 @@ def _pieces_of(
 
 def _budget(cell: Cell, inputs: Ragged | Padded) -> Memory | None:
     """The budget of `within`, for what it is for."""
-    return current() if isinstance(inputs, Ragged) and any(True for _ in cell.parameters()) else None
+    budget = current()
+    return budget if budget is None or (isinstance(inputs, Ragged) and any(True for _ in cell.parameters())) else None
 
 
 def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> Unrolled | None:
