@@ -3,8 +3,8 @@
     python benchmarks/compiling.py [--cells LSTM GRU LayerNormLSTM PeepholeLSTM] [--rounds 3]
 
 In seconds, medians, of tracing and compiling together. The first cell of all in an empty cache brings the loop over
-time along; another one, which is of another width, finds it there. From the cache both are asked for in a new process,
-in the same order: the first waits for what tracing imports.
+time along, and waits for what tracing imports; another one, which is of another width, finds both there. From the cache
+they are asked for in a new process, in the same order.
 """
 
 import argparse

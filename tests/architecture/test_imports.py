@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "unspool"
 
 # From the ground up: a room imports from its own line and from lines above it in this list.
 FLOORS = [
-    {"errors", "layout", "likeness", "nearest"},
+    {"code", "errors", "layout", "likeness", "nearest"},
     {"parallel"},
     {"cache", "idx"},
     {"arrays"},

@@ -15,7 +15,7 @@ from native.naive import answers, assert_close, batch, expected, on, without_nat
 from unspool import cells, engine, unroll
 from unspool.cells import GatedCell, HiddenState
 from unspool.engine import native
-from unspool.engine.native import compiler, forms
+from unspool.engine.native import compiler, forms, programs
 from unspool.errors import EngineError, EngineWarning
 
 pytestmark = without_native
@@ -168,6 +168,53 @@ def test_a_damaged_library_is_noticed_and_compiled_again(
     check(elman(), "native")
     assert compilations() == 2
     assert library.read_bytes() == whole
+
+
+def untraceable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on, whoever traces fails."""
+
+    def fail(_: GatedCell) -> None:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(programs, "trace", fail)
+
+
+@pytest.mark.usefixtures("compilations")
+def test_a_cell_of_the_library_is_traced_once_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    check(elman(), "native")
+    forget()
+    untraceable(monkeypatch)
+    check(elman(), "native")
+    with pytest.raises(AssertionError, match="traced again"):
+        check(elman(nonlinearity="relu"), "native")
+
+
+@pytest.mark.usefixtures("compilations")
+def test_a_cell_whose_code_is_not_the_library_s_is_traced_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(cells.Elman):
+        """What it computes may depend on anything."""
+
+    check(Own(3, 4), "native")
+    forget()
+    untraceable(monkeypatch)
+    with pytest.raises(AssertionError, match="traced again"):
+        check(Own(3, 4), "native")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "another", "lost"])
+def test_a_damaged_program_is_noticed_and_traced_again(
+    damage: str, compilations: Callable[[], int], tmp_path: Path
+) -> None:
+    check(elman(), "native")
+    (kept,) = (tmp_path / "cache" / "programs").glob("*/program.json")
+    whole = kept.read_text()
+    kept.unlink()
+    if damage != "lost":
+        kept.write_text(whole[:100] if damage == "truncated" else whole.replace("tanh", "sin"))
+    forget()
+    check(elman(), "native")
+    assert kept.read_text() == whole
+    assert compilations() == 1
 
 
 @pytest.mark.usefixtures("compilations")

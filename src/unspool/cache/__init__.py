@@ -9,3 +9,4 @@ from unspool.cache.bound import size as size
 from unspool.cache.entries import entry as entry
 from unspool.cache.entries import home as home
 from unspool.cache.entries import key as key
+from unspool.cache.entries import whole as whole

@@ -77,6 +77,34 @@ def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path |
     return target
 
 
+def whole(kind: str, name: str, file: str, write: Callable[[Path], None], *, within: Path | None = None) -> Path:
+    """The one file of an entry, as it was written: damaged, it is made again.
+
+    Args:
+        kind, name, write, within: as of `entry`.
+        file: its name; `write` makes it.
+
+    Raises:
+        DataError: as of `entry`; a damaged file that can't be replaced.
+    """
+
+    def write_with_digest(folder: Path) -> None:
+        write(folder)
+        (folder / "sha256").write_text(_digest(folder / file))
+
+    for _ in range(2):
+        folder = entry(kind, name, write_with_digest, within=within)
+        with suppress(OSError):
+            if (folder / "sha256").read_text() == _digest(folder / file):
+                return folder / file
+        shutil.rmtree(folder, ignore_errors=True)
+    raise DataError(f"`{folder}` is damaged and can't be replaced")
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def _taken(target: Path) -> bool:
     """Whether an entry is still there when it is taken into use."""
     with taking(target.parent.parent, f"{target.parent.name}/{target.name}"):

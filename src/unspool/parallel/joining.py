@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 import unspool
+from unspool import code
 from unspool.errors import ParallelError
 from unspool.parallel.group import Group, current, using
 from unspool.parallel.ranks import Ranks
@@ -67,7 +66,7 @@ def joined(devices: int | None = None) -> Iterator[Group]:
     if own:
         _meet(rank, size, device, seconds)
     with using(Ranks(device, seconds)) as group:
-        group.check_same({"unspool": unspool.__version__, "code": _code(), "torch": torch.__version__})
+        group.check_same({"unspool": unspool.__version__, "code": code.digest(), "torch": torch.__version__})
         yield group
     if own:  # not after an error: the others may be gone, and to wait for them would be to hang
         distributed.destroy_process_group()
@@ -124,12 +123,3 @@ def _speak_only_if_first(rank: int) -> None:
     if rank:
         logging.getLogger("unspool").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")
-
-
-def _code() -> str:
-    """A name for the code of this package."""
-    digest, root = hashlib.sha256(), Path(unspool.__file__).parent
-    for path in sorted(root.rglob("*.[chp]*")):
-        if path.suffix in (".py", ".cpp", ".hpp"):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]

@@ -10,9 +10,9 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher import api
 
-from unspool import parallel
+from unspool import code, parallel
 from unspool.errors import DataError, ParallelError
-from unspool.parallel import Group, joining, launching
+from unspool.parallel import Group, launching
 
 
 def test_alone_everything_is_ones_own() -> None:
@@ -140,5 +140,5 @@ def replaced(monkeypatch: pytest.MonkeyPatch, outcome: Exception | None) -> list
 
 
 def test_the_code_has_a_name_of_its_own() -> None:
-    assert joining._code() == joining._code()
-    assert len(joining._code()) == 12
+    assert code.digest() == code.digest()
+    assert len(code.digest()) == 12

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
 import shlex
 import shutil
@@ -15,7 +14,6 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -141,21 +139,10 @@ def _key(source: str, path: str, flags: tuple[str, ...], *more: Any) -> str:
 def _made(name: str, write: Callable[[Path], None], file: str) -> Path:
     """The file of an entry: in the cache, or where that can't be, in a folder of this process."""
     try:
-        return _whole(name, write, file)
+        return cache.whole("native", name, file, write)
     except DataError as error:
         _say_once(f"compiled cells are not kept for other processes: {error}")
-        return _whole(name, write, file, Path(_own().name))
-
-
-def _whole(name: str, write: Callable[[Path], None], file: str, within: Path | None = None) -> Path:
-    """The file of an entry as it was written: to load a part of a library would end the process."""
-    for _ in range(2):
-        folder = cache.entry("native", name, write, within=within)
-        with suppress(OSError):
-            if (folder / "sha256").read_text() == _digest(folder / file):
-                return folder / file
-        shutil.rmtree(folder, ignore_errors=True)
-    raise DataError(f"`{folder}` is damaged and can't be replaced")
+        return cache.whole("native", name, file, write, within=Path(_own().name))
 
 
 @functools.cache
@@ -180,10 +167,6 @@ def _text(file: str) -> str:
     return (Path(__file__).parent / file).read_text()
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
 def _compile(source: str, command: list[str], others: list[str], to: Path) -> None:
     code = to.with_suffix(".cpp")
     code.write_text(source)
@@ -200,4 +183,3 @@ def _compile(source: str, command: list[str], others: list[str], to: Path) -> No
         said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()
         first = next((line for line in said if "error" in line), said[0])
         raise NoCompiler(f"the C++ compiler `{command[0]}` failed: {first}")
-    (to.parent / "sha256").write_text(_digest(to))

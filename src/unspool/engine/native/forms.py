@@ -12,12 +12,11 @@ from torch import nn
 
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
-from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
 from unspool.engine.native import halves
 from unspool.engine.native.calling import Native
 from unspool.engine.native.compiler import NoCompiler, find_compiler
-from unspool.engine.native.emit import program
-from unspool.engine.tracing import Unknown, trace
+from unspool.engine.native.programs import program_of
+from unspool.engine.tracing import Unknown
 from unspool.errors import EngineWarning
 
 _of_cell: weakref.WeakKeyDictionary[GatedCell, dict[Any, Native | str]] = weakref.WeakKeyDictionary()
@@ -45,7 +44,7 @@ def compiled(cell: GatedCell) -> Native | str:
         elif (key, alike) in _of_cells_alike:
             forms[key] = _of_cells_alike[key, alike]
         else:
-            forms[key] = _of_cells_alike[key, alike] = _compiled(cell, in_halves)
+            forms[key] = _of_cells_alike[key, alike] = _compiled(cell, in_halves, (*key, *alike))
     return forms[key]
 
 
@@ -87,17 +86,11 @@ def _in_halves(cell: GatedCell) -> bool:
     return asked and dtype_of(cell) == torch.float32 and halves.pay()
 
 
-def _compiled(cell: GatedCell, in_halves: bool) -> Native | str:
+def _compiled(cell: GatedCell, in_halves: bool, identity: tuple[Any, ...] | None = None) -> Native | str:
     try:
         find_compiler()  # before what takes longer
-        with torch.autocast(
-            "cpu", enabled=False
-        ):  # a form computes in numbers of its own, wherever it is first asked for
-            graph = trace(cell)
-        shapes = {name: tuple(tensor.shape) for name, tensor in (*cell.named_parameters(), *cell.named_buffers())}
-        shapes |= {WEIGHT_HIDDEN: (graph.hidden_gates, graph.widths[0]), BIAS_HIDDEN: (graph.hidden_gates,)}
-        made = program(graph, shapes)
-        return Native(made, dtype_of(cell), graph.widths, graph.gates, graph.hidden_gates, in_halves)
+        made = program_of(cell, identity)
+        return Native(made.program, dtype_of(cell), made.widths, made.gates, made.hidden_gates, in_halves)
     except Unknown as error:
         _say_once((type(cell), str(error)), f"`{cell}` runs on a slower engine: {error}")
         return str(error)
