@@ -156,8 +156,10 @@ def _pieces_of(
 
 def _budget(cell: Cell, inputs: Ragged | Padded) -> Memory | None:
     """The budget of `within`, for what it is for."""
+    if not isinstance(inputs, Ragged):  # before what `torch.export` can't follow
+        return None
     budget = current()
-    return budget if budget is None or (isinstance(inputs, Ragged) and any(True for _ in cell.parameters())) else None
+    return budget if budget is None or any(True for _ in cell.parameters()) else None
 
 
 def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> Unrolled | None:
