@@ -1,4 +1,4 @@
-"""What happens where cells can't be compiled, or not kept, or not traced; and on other processors."""
+"""What happens where cells can't be compiled, or not kept, or not traced."""
 
 import os
 import stat
@@ -12,11 +12,11 @@ import pytest
 import torch
 from native.naive import answers, assert_close, batch, expected, on, without_native
 
-from unspool import cells, engine, unroll
+from unspool import cells, engine
 from unspool.cells import GatedCell, HiddenState
 from unspool.engine import native
 from unspool.engine.native import compiler, forms, programs
-from unspool.errors import EngineError, EngineWarning
+from unspool.errors import EngineWarning
 
 pytestmark = without_native
 
@@ -247,30 +247,6 @@ else:
     native.compiled(elman())  # not in the time that is given
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
-
-
-SMALLER = [
-    ("portable", name, dtype) for name in ("LSTM", "GRU", "LayerNormLSTM") for dtype in (torch.float32, torch.float64)
-]
-SMALLER += [("avx2", "LSTM", torch.float32), ("avx2", "GRU", torch.float64), ("avx2", "LayerNormLSTM", torch.float32)]
-
-
-@pytest.mark.parametrize(("vectors", "name", "dtype"), SMALLER, ids=str)
-def test_smaller_processors_give_the_same(
-    vectors: str, name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if vectors == "avx2" and compiler.level() == "portable":
-        pytest.skip("this processor has no AVX2")
-    monkeypatch.setenv("UNSPOOL_VECTORS", vectors)
-    torch.manual_seed(0)
-    check(getattr(cells, name)(5, 19).to(dtype), "native")
-
-
-def test_unknown_vectors_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNSPOOL_VECTORS", "avx1024")
-    with pytest.raises(EngineError) as error:
-        unroll(elman(), batch(elman(), LENGTHS, torch.float32)[0])
-    assert str(error.value) == "`UNSPOOL_VECTORS` must be one of avx512, avx2, portable, but is `avx1024`"
 
 
 class Summing(GatedCell):

@@ -59,13 +59,16 @@ INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
 #endif
 constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keeps from one tile to the next
 
-// 24 sums and a panel's line fill 32 registers, 12 fill 16. A line of 4 vectors is then taken in two halves, which are
-// lines of a cache.
+// Of 32 registers, 24 hold sums; of 16, 12: a panel's line and a number of x take the others. A line of 4 vectors is taken
+// in two halves where registers are few; each is a line of a cache.
+#ifndef REGISTERS
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int SUMS = 24;
+#define REGISTERS 32
 #else
-constexpr int SUMS = 12;
+#define REGISTERS 16
 #endif
+#endif
+constexpr int SUMS = REGISTERS * 3 / 4;
 template <int N> using Int = std::integral_constant<int, N>;
 constexpr int slice(int C) { return C == 4 && SUMS < 24 ? 2 : C; }  // vectors of a line that a tile takes
 constexpr int tile_rows(int C) { return C < 3 ? 12 / C : SUMS / slice(C); }
@@ -73,7 +76,7 @@ constexpr int FEW = SUMS / 4;  // rows whose sums of whole lines fill the regist
 
 // x in a register, where these are few: a compiler may else read it from memory for each product.
 template <class X> INLINE X held(X x) {
-#if defined(__x86_64__) && !defined(__AVX512F__)
+#if defined(__x86_64__) && REGISTERS == 16
   asm("" : "+x"(x));
 #endif
   return x;

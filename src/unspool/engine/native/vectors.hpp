@@ -53,10 +53,12 @@ template <class F> INLINE vec each(vec x, F f) {
 
 // x, rounded: what follows can't be fused with the product that made it, so that it is the same wherever it is taken.
 INLINE vec settled(vec x) {
-#if defined(__x86_64__)
+#if defined(__AVX512F__) || (defined(__x86_64__) && (BYTES == 16 || defined(__AVX2__) && BYTES == 32))
   asm("" : "+x"(x));
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && BYTES == 16
   asm("" : "+w"(x));
+#else
+  asm("" : "+m"(x));
 #endif
   return x;
 }
