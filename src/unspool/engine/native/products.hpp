@@ -1,8 +1,8 @@
 // Products with packed weights, and gradients of weights: one micro-kernel under all of them.
 //
-// A weight is packed into panels of C vectors: element (k, column) of panel p lies at ((p K + k) C V + column). The
-// kernel keeps M rows by C vectors of sums in registers and goes once along k, in order: a row's sums do not depend on
-// the rows beside it.
+// A weight is packed into panels of C vectors, in slices of W: element (k, column) of slice s lies at ((s K + k) W V +
+// column). The kernel keeps M rows by W vectors of sums in registers and goes once along k, in order: a row's sums do not
+// depend on the rows beside it.
 
 #pragma once
 #include <algorithm>
@@ -57,10 +57,11 @@ INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
 #ifndef AHEAD
 #define AHEAD 8  // lines of a far panel between what is fetched and what is multiplied; 0 to fetch nothing ahead
 #endif
-constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keeps from one tile to the next
+constexpr int64_t NEAR = 32768;  // bytes of a slice that the nearest cache keeps from one tile to the next
 
-// Of 32 registers, 24 hold sums; of 16, 12: a panel's line and a number of x take the others. A line of 4 vectors is taken
-// in two halves where registers are few; each is a line of a cache.
+// Of 32 registers, 24 hold sums; of 16, 12: a slice's line and a number of x take the others. Where registers are few, a
+// panel of 4 vectors is two slices: their lines are those of a cache, and lie one after another, or they would fill only
+// half of its sets.
 #ifndef REGISTERS
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define REGISTERS 32
@@ -69,10 +70,11 @@ constexpr int64_t NEAR = 32768;  // bytes of a panel that the nearest cache keep
 #endif
 #endif
 constexpr int SUMS = REGISTERS * 3 / 4;
+constexpr int LINES = 48 / SUMS;  // along k in one turn of the loop, whose own cost then counts for little
 template <int N> using Int = std::integral_constant<int, N>;
-constexpr int slice(int C) { return C == 4 && SUMS < 24 ? 2 : C; }  // vectors of a line that a tile takes
+constexpr int slice(int C) { return C == 4 && SUMS < 24 ? 2 : C; }  // vectors of a slice
 constexpr int tile_rows(int C) { return C < 3 ? 12 / C : SUMS / slice(C); }
-constexpr int FEW = SUMS / 4;  // rows whose sums of whole lines fill the registers: of slices, they would wait for sums
+constexpr int FEW = SUMS / 4;  // rows whose sums of a whole panel fill the registers: of slices, they would wait for sums
 
 // x in a register, where these are few: a compiler may else read it from memory for each product.
 template <class X> INLINE X held(X x) {
@@ -82,33 +84,37 @@ template <class X> INLINE X held(X x) {
   return x;
 }
 
-// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart, of a panel with lines of LINE vectors. One that
+// Where a panel's vector c lies, in slices of W.
+template <int W> INLINE int64_t place(int c, int64_t K) { return (c / W * K * W + c % W) * V; }
+
+// sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart, for C vectors of a panel, in slices of W. One that
 // is FAR is fetched ahead of its use.
-template <int M, int C, int LINE, bool ADD, bool FAR, class A>
+template <int M, int C, int W, bool ADD, bool FAR, class A>
 INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restrict panel, int64_t K) {
   vec s[M][C];
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) s[m][c] = ADD ? load(sums + m * stride + c * V) : vec{};
-  for (int64_t k = 0; k < K; ++k, panel += LINE * V) {
+#pragma GCC unroll LINES
+  for (int64_t k = 0; k < K; ++k, panel += W * V) {
     if constexpr (FAR)
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) __builtin_prefetch(panel + (AHEAD * LINE + c) * V);
+      for (int c = 0; c < C; ++c) __builtin_prefetch(panel + AHEAD * W * V + place<W>(c, K));
     if constexpr (M < C) {
       decltype(spread(a(0, k))) x[M];
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) x[m] = held(spread(a(m, k)));
 #pragma GCC unroll 16
       for (int c = 0; c < C; ++c) {
-        const auto b = held(load(panel + c * V));
+        const auto b = held(load(panel + place<W>(c, K)));
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m) add_product(s[m][c], x[m], b);
       }
     } else {
       decltype(load(panel)) b[C];
 #pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) b[c] = held(load(panel + c * V));
+      for (int c = 0; c < C; ++c) b[c] = held(load(panel + place<W>(c, K)));
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
         const auto x = spread(a(m, k));
@@ -123,19 +129,19 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
     for (int c = 0; c < C; ++c) store(sums + m * stride + c * V, s[m][c]);
 }
 
-template <int M, int C, int LINE, bool ADD, bool FAR = false, class A>
+template <int M, int C, int W, bool ADD, bool FAR = false, class A>
 __attribute__((noinline)) void tile_of(T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
-  tile<M, C, LINE, ADD, FAR>(sums, stride, a, panel, K);
+  tile<M, C, W, ADD, FAR>(sums, stride, a, panel, K);
 }
 
-// A tile of up to M rows by C vectors of a panel's line.
-template <int M, int C, int LINE, bool ADD, class A>
+// A tile of up to M rows by C vectors of a panel.
+template <int M, int C, int W, bool ADD, class A>
 INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* panel, int64_t K) {
   if constexpr (M > 1)
-    if (rows < M) return tile_upto<M - 1, C, LINE, ADD>(rows, sums, stride, a, panel, K);
-  if constexpr (M == tile_rows(LINE))
-    if (AHEAD && K * LINE * BYTES > NEAR) return tile_of<M, C, LINE, ADD, true>(sums, stride, a, panel, K);
-  tile_of<M, C, LINE, ADD>(sums, stride, a, panel, K);
+    if (rows < M) return tile_upto<M - 1, C, W, ADD>(rows, sums, stride, a, panel, K);
+  if constexpr (M == tile_rows(W))
+    if (AHEAD && K * W * BYTES > NEAR) return tile_of<M, C, W, ADD, true>(sums, stride, a, panel, K);
+  tile_of<M, C, W, ADD>(sums, stride, a, panel, K);
 }
 
 struct RowsAt {  // rows anywhere in memory
@@ -148,10 +154,9 @@ struct RowsApart {  // rows of a matrix
   INLINE Operand operator()(int m, int64_t k) const { return x[m * stride + k]; }
   INLINE RowsApart from(int64_t row) const { return {x + row * stride, stride}; }
 };
-struct Across {  // columns of a matrix, packed beside each other
+struct Across {  // as many columns of a matrix as a tile has rows, copied beside each other
   const Operand* x;
-  int width;
-  INLINE Operand operator()(int m, int64_t k) const { return x[k * width + m]; }
+  INLINE Operand operator()(int m, int64_t k) const { return x[k * tile_rows(4) + m]; }
 };
 
 template <int C> void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
@@ -161,10 +166,10 @@ template <int C> void step_product(T* sums, const Operand* const* x, int rows, c
     if (const int last = rows % M; last <= FEW) sliced -= last;
   for (int c = 0; c < C; c += W)
     for (int r = 0; r < sliced; r += M)
-      tile_upto<M, W, C, false>(sliced - r, sums + (r * C + c) * V, C * V, RowsAt{x + r}, panel + c * V, K);
+      tile_upto<M, W, W, false>(sliced - r, sums + (r * C + c) * V, C * V, RowsAt{x + r}, panel + c * K * V, K);
   if constexpr (W < C)
     if (sliced < rows)
-      tile_upto<FEW, C, C, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
+      tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
 }
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(HALVES)
@@ -192,16 +197,17 @@ INLINE void turn(vec (&rows)[V]) {
 
 void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column, int C,
           int blocks, int block, int thread, int threads) {
-  const int vectors = C / blocks;  // of each map in a panel
+  const int vectors = C / blocks, W = slice(C);  // of each map in a panel; of a slice
   const int64_t panels = (columns + vectors * V - 1) / (vectors * V);
   for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; ++p)
     for (int v = 0; v < vectors; ++v) {
       const int64_t first = (p * vectors + v) * V, n = std::clamp<int64_t>(columns - first, 0, V);
-      Operand* to = packed + p * deep(K) * C * V + (v * blocks + block) * V;
+      const int c = v * blocks + block;
+      Operand* to = packed + (p * C + c / W * W) * deep(K) * V + c % W * V;
       const T* from = source + first * along_column;
       if (n < V)
         for (int64_t k = 0; k < deep(K); ++k)
-          for (int i = n; i < V; ++i) to[k * C * V + i] = 0;
+          for (int i = n; i < V; ++i) to[k * W * V + i] = 0;
       auto operand = [&](int64_t k, int i) {
         const T* one = from + DEEP * k * along_k + i * along_column;
 #ifdef HALVES
@@ -220,16 +226,16 @@ void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t 
           for (int i = 0; i < V; ++i) square[i] = load(from + start + i * along_column);
           turn(square);
 #pragma GCC unroll 16
-          for (int i = 0; i < V; ++i) store(to + (start + i) * C * V, square[i]);
+          for (int i = 0; i < V; ++i) store(to + (start + i) * W * V, square[i]);
           continue;
         }
 #endif
         if (along_column == 1)
           for (int64_t k = start; k < stop; ++k)
-            for (int i = 0; i < n; ++i) to[k * C * V + i] = operand(k, i);
+            for (int i = 0; i < n; ++i) to[k * W * V + i] = operand(k, i);
         else
           for (int i = 0; i < n; ++i)
-            for (int64_t k = start; k < stop; ++k) to[k * C * V + i] = operand(k, i);
+            for (int64_t k = start; k < stop; ++k) to[k * W * V + i] = operand(k, i);
       }
     }
 }
@@ -254,23 +260,23 @@ class Rows {
   }
 };
 
-// y = x w (+ bias), or y += with ADD, for W vectors of columns of one panel, or as many columns as there still are.
-template <int M, int W, bool ADD>
+// y = x w (+ bias), or y += with ADD, for C vectors of columns of one panel, or as many columns as there still are.
+template <int M, int C, bool ADD>
 void linear_slice(T* y, int64_t y_stride, RowsApart x, const Operand* panel, const T* bias, int64_t rows, int64_t K,
                   int64_t columns) {
   if (columns <= 0) return;
-  alignas(64) T sums[M * W * V];
+  alignas(64) T sums[M * C * V];
   for (int64_t r = 0; r < rows; r += M) {
     const int m = rows - r < M ? rows - r : M;
-    tile_upto<M, W, 4, false>(m, sums, W * V, x.from(r), panel, K);
+    tile_upto<M, C, slice(4), false>(m, sums, C * V, x.from(r), panel, K);
     for (int i = 0; i < m; ++i) {
       T* to = y + (r + i) * y_stride;
-      const T* from = sums + i * W * V;
+      const T* from = sums + i * C * V;
       const T* more = ADD ? to : bias;
-      if (columns >= W * V && more)
-        for (int c = 0; c < W; ++c) store(to + c * V, load(from + c * V) + load(more + c * V));
-      else if (columns >= W * V)
-        for (int c = 0; c < W; ++c) store(to + c * V, load(from + c * V));
+      if (columns >= C * V && more)
+        for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V) + load(more + c * V));
+      else if (columns >= C * V)
+        for (int c = 0; c < C; ++c) store(to + c * V, load(from + c * V));
       else
         for (int c = 0; c < columns; ++c) to[c] = from[c] + (more ? more[c] : T(0));
     }
@@ -305,7 +311,7 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
       const Operand* panel = packed + p * deep(K) * C * V;
       auto columns_from = [&](int c, auto tile_rows, auto width) {
         const int64_t at = p * C * V + c * V;
-        linear_slice<tile_rows, width, ADD>(y + start * y_stride + at, y_stride, left, panel + c * V,
+        linear_slice<tile_rows, width, ADD>(y + start * y_stride + at, y_stride, left, panel + c * deep(K) * V,
                                             bias ? bias + at : nullptr, stop - start, deep(K), columns - at);
       };
       if (W < C && stop - start <= FEW)
@@ -339,11 +345,11 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
 
 inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
-  constexpr int C = 4, R = tile_rows(C), W = slice(C);
+  constexpr int R = tile_rows(4), W = slice(4);
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
-  const int64_t panels = (N + C * V - 1) / (C * V);
-  Operand *packed = space, *beside = packed + DEPTH * panels * C * V;
+  const int64_t panels = (N + W * V - 1) / (W * V);
+  Operand *packed = space, *beside = packed + DEPTH * panels * W * V;
   alignas(64) T sums[R * W * V];
   if (first >= last) return;
   std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
@@ -351,13 +357,13 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
     const int64_t count = rows - start < DEPTH ? rows - start : DEPTH, K = deep(count);
     auto next = [&](int64_t k) { return DEEP > 1 && DEEP * k + 1 < count; };
     for (int64_t p = 0; p < panels; ++p) {
-      const int n = N - p * C * V < C * V ? N - p * C * V : C * V;
+      const int n = N - p * W * V < W * V ? N - p * W * V : W * V;
       for (int64_t k = 0; k < K; ++k) {
-        const T *const *row = x + start + DEEP * k, *after = next(k) ? row[1] + p * C * V : nullptr;
-        if (n == C * V)
-          lay(packed + (p * K + k) * C * V, row[0] + p * C * V, after, C * V, C * V);
+        const T *const *row = x + start + DEEP * k, *after = next(k) ? row[1] + p * W * V : nullptr;
+        if (n == W * V)
+          lay(packed + (p * K + k) * W * V, row[0] + p * W * V, after, W * V, W * V);
         else
-          lay(packed + (p * K + k) * C * V, row[0] + p * C * V, after, n, C * V);
+          lay(packed + (p * K + k) * W * V, row[0] + p * W * V, after, n, W * V);
       }
     }
 #ifdef HALVES
@@ -376,25 +382,25 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
       const int64_t stop = std::min(group + TILES * R, last);
       for (int64_t k = 0; k < K; ++k) {
         const Operand* from = left + k * left_stride + group;
-        if (stop - group == TILES * R)  // of a size that is known: a few vectors
-          std::memcpy(beside + k * TILES * R, from, TILES * R * sizeof(Operand));
-        else
-          std::memcpy(beside + k * TILES * R, from, (stop - group) * sizeof(Operand));
+        Operand* to = beside + k * R;
+        int64_t m = group;
+        for (; m + R <= stop; m += R, from += R, to += K * R) std::memcpy(to, from, R * sizeof(Operand));
+        if (m < stop) std::memcpy(to, from, (stop - m) * sizeof(Operand));
       }
       for (int64_t column = 0; column < N; column += W * V) {
         const int n = N - column < W * V ? N - column : W * V;
-        const Operand* panel = packed + column / (C * V) * K * C * V + column % (C * V);
+        const Operand* panel = packed + column * K;
         for (int64_t m = group; m < stop; m += R) {
           const int rows = stop - m < R ? stop - m : R;
-          const Across a{beside + m - group, TILES * R};
+          const Across a{beside + (m - group) * K};
           T* to = w + m * N + column;
           if (n == W * V) {
-            tile_upto<R, W, C, true>(rows, to, N, a, panel, K);
+            tile_upto<R, W, W, true>(rows, to, N, a, panel, K);
             continue;
           }
           for (int i = 0; i < rows; ++i)
             for (int c = 0; c < W * V; ++c) sums[i * W * V + c] = c < n ? to[i * N + c] : T(0);
-          tile_upto<R, W, C, true>(rows, sums, W * V, a, panel, K);
+          tile_upto<R, W, W, true>(rows, sums, W * V, a, panel, K);
           for (int i = 0; i < rows; ++i) std::memcpy(to + i * N, sums + i * W * V, n * sizeof(T));
         }
       }
