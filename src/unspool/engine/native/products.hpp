@@ -322,8 +322,28 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   }
 }
 
-// w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N). Rows are added in their order,
-// whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
+// sums += the columns of g over all rows, row after row.
+inline void add_rows(T* sums, const T* g, int64_t g_stride, int64_t rows, int64_t columns) {
+  constexpr int C = 6;
+  int64_t c = 0;
+  for (; c + C * V <= columns; c += C * V) {
+    vec s[C];
+    for (int i = 0; i < C; ++i) s[i] = load(sums + c + i * V);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int i = 0; i < C; ++i) s[i] += load(g + r * g_stride + c + i * V);
+    for (int i = 0; i < C; ++i) store(sums + c + i * V, s[i]);
+  }
+  for (int64_t r = 0; r < rows && c < columns; ++r)
+    for (int64_t i = c; i < columns; ++i) sums[i] += g[r * g_stride + i];
+}
+inline void column_sums(T* sums, const T* g, int64_t g_stride, int64_t rows, int64_t columns, int thread, int threads) {
+  const int64_t first = columns * thread / threads, count = columns * (thread + 1) / threads - first;
+  std::fill_n(sums + first, count, T(0));
+  add_rows(sums + first, g + first, g_stride, rows, count);
+}
+
+// w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N); and the sums of g's columns, unless
+// `sums` is null. Rows are added in their order, whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
 constexpr int64_t DEPTH = 384;  // rows at once, so that a panel of x and a tile of g stay in the nearest caches
 constexpr int64_t TILES = 8;    // of g, copied at once: its rows lie far apart, and what is fetched of one is used
 INLINE constexpr int64_t gradient_space(int64_t M, int64_t N) {
@@ -343,16 +363,17 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
   for (int64_t i = count; i < width; ++i) to[i] = 0;
 }
 
-inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
+inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
   constexpr int R = tile_rows(4), W = slice(4);
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + W * V - 1) / (W * V);
   Operand *packed = space, *beside = packed + DEPTH * panels * W * V;
-  alignas(64) T sums[R * W * V];
+  alignas(64) T tile[R * W * V];
   if (first >= last) return;
-  std::memset(w + first * N, 0, (last - first) * N * sizeof(T));
+  std::fill_n(w + first * N, (last - first) * N, T(0));
+  if (sums) std::fill_n(sums + first, last - first, T(0));
   for (int64_t start = 0; start < rows; start += DEPTH) {
     const int64_t count = rows - start < DEPTH ? rows - start : DEPTH, K = deep(count);
     auto next = [&](int64_t k) { return DEEP > 1 && DEEP * k + 1 < count; };
@@ -380,6 +401,7 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
 #endif
     for (int64_t group = first; group < last; group += TILES * R) {
       const int64_t stop = std::min(group + TILES * R, last);
+      if (sums) add_rows(sums + group, g + start * g_stride + group, g_stride, count, stop - group);
       for (int64_t k = 0; k < K; ++k) {
         const Operand* from = left + k * left_stride + group;
         Operand* to = beside + k * R;
@@ -399,21 +421,11 @@ inline void weight_gradient(T* w, const T* g, int64_t g_stride, int64_t M, const
             continue;
           }
           for (int i = 0; i < rows; ++i)
-            for (int c = 0; c < W * V; ++c) sums[i * W * V + c] = c < n ? to[i * N + c] : T(0);
-          tile_upto<R, W, W, true>(rows, sums, W * V, a, panel, K);
-          for (int i = 0; i < rows; ++i) std::memcpy(to + i * N, sums + i * W * V, n * sizeof(T));
+            for (int c = 0; c < W * V; ++c) tile[i * W * V + c] = c < n ? to[i * N + c] : T(0);
+          tile_upto<R, W, W, true>(rows, tile, W * V, a, panel, K);
+          for (int i = 0; i < rows; ++i) std::memcpy(to + i * N, tile + i * W * V, n * sizeof(T));
         }
       }
     }
   }
-}
-
-// Sums of columns over all rows, row after row.
-inline void column_sums(T* sums, const T* g, int64_t g_stride, int64_t rows, int64_t columns, int thread, int threads) {
-  const int64_t blocks = (columns + V - 1) / V;
-  const int64_t first = blocks * thread / threads * V;
-  const int64_t last = std::min<int64_t>(blocks * (thread + 1) / threads * V, columns);
-  for (int64_t c = first; c < last; ++c) sums[c] = 0;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = first; c < last; ++c) sums[c] += g[r * g_stride + c];
 }

@@ -425,15 +425,19 @@ struct WeightsBack {
                                               cell.gates, a.input, space, thread, threads, &pieces);
   }
   void of_weights(const Call& a, Operand* space, int thread, int threads) const {
-    if (a.to_weight_input)
-      weight_gradient(a.to_weight_input, a.to_input, cell.gates, cell.gates, x.data(), a.input, a.total, space, thread,
-                      threads);
-    if (a.to_weight_hidden)
-      weight_gradient(a.to_weight_hidden, a.to_hidden, cell.hidden_gates, cell.hidden_gates, hidden.data(),
-                      cell.widths[0], a.total, space, thread, threads);
-    if (a.to_bias_input) column_sums(a.to_bias_input, a.to_input, cell.gates, a.total, cell.gates, thread, threads);
-    if (a.to_bias_hidden)
-      column_sums(a.to_bias_hidden, a.to_hidden, cell.hidden_gates, a.total, cell.hidden_gates, thread, threads);
+    auto one = [&](T* weight, T* bias, const T* g, int64_t gates, const T* const* rows, int64_t columns) {
+      if (weight)
+        weight_gradient(weight, bias, g, gates, gates, rows, columns, a.total, space, thread, threads);
+      else if (bias)
+        column_sums(bias, g, gates, a.total, gates, thread, threads);
+    };
+    one(a.to_weight_input, a.to_bias_input, a.to_input, cell.gates, x.data(), a.input);
+    one(a.to_weight_hidden, same_biases(a) ? nullptr : a.to_bias_hidden, a.to_hidden, cell.hidden_gates, hidden.data(),
+        cell.widths[0]);
+  }
+  static bool same_biases(const Call& a) { return a.to_bias_input && a.to_bias_hidden && a.to_input == a.to_hidden; }
+  void finish(const Call& a) const {
+    if (same_biases(a)) copy(a.to_bias_hidden, a.to_bias_input, cell.gates);
   }
 };
 
@@ -480,6 +484,7 @@ inline void backward(const Call* calls, int64_t n) {
       weights[c].of_inputs(calls[c], space[thread].get(), thread, count, pieces[c]);
     }
   });
+  for (int64_t c = 0; c < n; ++c) weights[c].finish(calls[c]);
 }
 
 // Single steps: weights packed once, then any number of steps of `batch` rows, from `initial` to `final`.
@@ -542,7 +547,7 @@ PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, in
     for (int64_t i = 0; i < total; ++i) rows[i] = x + i * m;
     in_parallel(threads, [&](int thread, int count) {
       Space<Operand> space = operands_for(gradient_space(n, m));
-      weight_gradient(to, g, n, n, rows.data(), m, total, space.get(), thread, count);
+      weight_gradient(to, nullptr, g, n, n, rows.data(), m, total, space.get(), thread, count);
     });
   });
 }
