@@ -1,5 +1,6 @@
 """A cell over time."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -214,7 +215,8 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
         raise BatchError(
             f"`inputs` must have {cell.input_size} features a step for `{cell}`, but has {tuple(features)}"
         )
-    weight = next((p for p in cell.parameters() if p.is_floating_point()), None)
+    held = (p for p in cell._parameters.values() if p is not None)  # its own first: to go through all modules takes longer
+    weight = next((p for p in itertools.chain(held, cell.parameters()) if p.is_floating_point()), None)
     if weight is None or weight.dtype == inputs.values.dtype:
         return
     if not inputs.values.is_floating_point() or autocast_dtype(inputs.device) is None:

@@ -124,7 +124,7 @@ class _Room(NamedTuple):
                 for weight, need in zip(run.weights, needs, strict=True)
             ],
             [x.new_empty(size, width) for width in native.widths],
-            x.new_zeros(size, program.sums),
+            x.new_zeros(size, program.sums) if program.sums else x.new_empty(0),
             [memory.kept(x, batch.total, width) for width in program.taps],
         )
 
@@ -153,7 +153,7 @@ def backward(
         to_final: gradients of the final states, run by run.
         needs: of what gradients are asked, in the order they come.
     """
-    program, size, width = native.program, len(batch.order), native.widths[0]
+    program, width = native.program, native.widths[0]
     given = x.new_zeros(1, width * len(runs)) if given is None else given.contiguous()
     to_x = torch.empty_like(x) if needs[0] else None
     rooms, calls, asked = [], [], []
@@ -182,8 +182,8 @@ def backward(
                 "tape": left.tape,
                 "given": given[:, number * width :] if number else given,
                 "to_final": [
-                    x.new_zeros(size, rest) if gradient is None else gradient.contiguous()
-                    for gradient, rest in zip(itertools.islice(final, len(native.widths)), native.widths, strict=True)
+                    None if gradient is None else gradient.contiguous()
+                    for gradient in itertools.islice(final, len(native.widths))
                 ],
                 "to_x": to_x,
                 "to_input": to_input,

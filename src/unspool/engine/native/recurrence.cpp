@@ -94,7 +94,7 @@ struct Call {
   T* const* final;                                           // by field, (batch, width)
   T* tape;                                                   // (total, TAPE), or null
   const T* given;                                            // gradient of the outputs
-  const T* const* to_final;                                  // gradients of the final state
+  const T* const* to_final;                                  // gradients of the final state; null for none
   T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
   T *to_input, *to_hidden;                                   // (total, GATES), (total, HIDDEN_GATES)
   T* const* to_initial;                                      // by field, (batch, width)
@@ -255,8 +255,11 @@ INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
 // Memory that a team works in.
 struct Work {
   Space<T> scratch = numbers(cell.scratch), spare = numbers(2 * cell.rows * state_width()), tape, unused;
+  Space<T> zeros = numbers(state_width());
   explicit Work(bool again)
-      : tape(numbers(again ? cell.rows * cell.tape : 0)), unused(numbers(again ? cell.rows * state_width() : 0)) {}
+      : tape(numbers(again ? cell.rows * cell.tape : 0)), unused(numbers(again ? cell.rows * state_width() : 0)) {
+    std::fill_n(zeros.get(), state_width(), T(0));
+  }
   T* kept(int home, int k, int64_t t) const {
     return spare.get() + ((t & 1) * cell.rows + home) * state_width() + field_offset(k);
   }
@@ -371,6 +374,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   constexpr int BACK = 2;
   const int F = cell.fields;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
+  auto to_final = [&](int64_t s, int k) { return a.to_final[k] ? a.to_final[k] + s * cell.widths[k] : work.zeros.get(); };
   Addresses<const T*> in(3 + 3 * F);
   Addresses<T*> out(BACK + F + 1 + cell.taps), again(F + 1);
   auto step = [&](const Slot* slots, int count) {
@@ -381,7 +385,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
       for (int k = 0; k < F; ++k) {
         in[1 + k][r] = before(a, s, t, k);
         in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
-        in[3 + 2 * F + k][r] = done == 0 ? a.to_final[k] + s * cell.widths[k] : kept(home, k, done - 1);
+        in[3 + 2 * F + k][r] = done == 0 ? to_final(s, k) : kept(home, k, done - 1);
         out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * cell.widths[k] : kept(home, k, done);
         if (AGAIN) again[k][r] = work.unused.get() + r * state_width() + field_offset(k);
       }
@@ -398,7 +402,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
-      copy(a.to_initial[k] + s * cell.widths[k], a.to_final[k] + s * cell.widths[k], cell.widths[k]);
+      copy(a.to_initial[k] + s * cell.widths[k], to_final(s, k), cell.widths[k]);
   });
 }
 
