@@ -6,6 +6,9 @@ from unspool.engine.graph import COSTLY, ELEMENTWISE, WEIGHT_HIDDEN, Graph, Matr
 from unspool.engine.plan import Place
 
 
+LINE = 16  # numbers in a line of a cache: rows that begin in one are read and written whole vectors at a time
+
+
 class Backward:
     """The vector–Jacobian product of a step, in what is at hand when time runs back: the states before and after it,
     and what it kept on its tape."""
@@ -14,6 +17,7 @@ class Backward:
         self.graph, self.make = graph, Graph()
         self.tape: dict[Node, int] = {}
         self.tape_width = 0
+        self._spare: list[int] = []  # places on the tape between rows
         self.needs_from_input = False
         self._new = {node: i for i, node in reversed([*enumerate(graph.state)])}
         self._later = self._after_the_step()
@@ -31,16 +35,29 @@ class Backward:
             back[0] = self.make.elementwise("add", through, back[0])
         roots += [(node, Place(f"back.{i}")) for i, node in enumerate(back)]
         self.vectors, self.sums = {}, 0
+        summed: dict[Node, int] = {}  # one row may be the gradient of several
         for name, node in graph.to_vectors.items():
-            roots.append((self._read(node), Place("sums", self.sums, accumulate=True)))
-            self.vectors[name] = (self.sums, node.width)
-            self.sums += node.width
+            read = self._read(node)
+            if read not in summed:
+                summed[read] = self.sums
+                roots.append((read, Place("sums", self.sums, accumulate=True)))
+                self.sums += node.width
+            self.vectors[name] = (summed[read], node.width)
         self.taps: list[Node] = []
         self.matrices: dict[str, list[tuple[int, int]]] = {}
         for name, pairs in graph.to_matrices.items():
             self.matrices[name] = [(self._tap(g), self._tap(x)) for g, x in pairs]
         roots += [(node, Place(f"tap.{i}")) for i, node in enumerate(self.taps)]
         self.roots = roots
+
+    def _place_on_tape(self, width: int) -> int:
+        if width == 1 and self._spare:
+            return self._spare.pop()
+        place = self.tape_width
+        # Narrow rows, which whole lines would make much longer, lie as they come.
+        self.tape_width += width if 1 < width < 4 * LINE else -(-width // LINE) * LINE
+        self._spare += range(place + width, self.tape_width)
+        return place
 
     def _tap(self, node: Node) -> int:
         read = self._read(node)
@@ -82,8 +99,7 @@ class Backward:
                 return make.make("input", width=node.width, data=(f"new.{self._new[node]}", 0))
             if node.op in COSTLY or node.op in ("linear", "sum", "max", "cat"):
                 if node not in self.tape:
-                    self.tape[node] = self.tape_width
-                    self.tape_width += node.width
+                    self.tape[node] = self._place_on_tape(node.width)
                 return make.make("input", width=node.width, data=("tape", self.tape[node]))
         args = [self._read(arg) for arg in node.args]
         if node.op == "cat":

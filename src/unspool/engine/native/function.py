@@ -165,28 +165,34 @@ class Function:
                 "  for (int r = 0; r < rows; ++r)",
                 f"    x{number}[r] = operands_of({self._address(group.x)}, {depth}, {halves});",
             ]
-        for node in loop.reductions:
-            start = "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
-            lines += [
-                f"  vec part{self._reduced[node]}[R];",
-                f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {start};",
-            ]
+        starts = {
+            self._reduced[node]: "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
+            for node in loop.reductions
+        }
+        for number, start in starts.items():
+            lines.append(f"  vec part{number}[R];")
+            # In a register where rows are taken one by one: in memory, each sum would wait for the one before.
+            lines.append(
+                f"  for (int r = 0; r < rows; ++r) part{number}[r] = {start};" if groups else f"  vec so_far{number};"
+            )
         lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
         lines += ["    constexpr bool FULL = decltype(full)::value;"]
-        lines += ["    " + line for line in _Body(self, loop, wide).lines()]
+        lines += ["    " + line for line in _Body(self, loop, wide, by_rows=not groups).lines()]
         lines += ["  };", f"  const auto [first, last] = team.part(({loop.width} + {wide} * V - 1) / ({wide} * V));"]
         if not groups:  # row by row, so that what is read and written lies in a line
             return [
                 *lines,
                 "  for (int r = 0; r < rows; ++r) {",
+                *(f"    so_far{number} = {start};" for number, start in starts.items()),
                 f"    int j = first * V, stop = last * V < {loop.width} ? last * V : {loop.width};",
                 "    for (; j + V <= stop; j += V) body(std::true_type{}, r, j, V, 0);",
                 "    if (j < stop) body(std::false_type{}, r, j, stop - j, 0);",
+                *(f"    part{number}[r] = so_far{number};" for number in starts),
                 "  }",
                 *self._close(loop),
             ]
         lines.append(f"  for (int p = first, j = first * {wide} * V; p < last; j += {wide} * V, ++p) {{")
-        body = _Body(self, loop, wide)
+        body = _Body(self, loop, wide, by_rows=False)
         body.lines()
         if body.far:
             lines.append(f"    if (j + {wide} * V < {loop.width}) for (int r = 0; r < rows; ++r) {{")
@@ -265,8 +271,8 @@ class Function:
 class _Body:
     """What a loop does with one vector of one row."""
 
-    def __init__(self, step: Function, loop: Loop, wide: int) -> None:
-        self.step, self.loop, self.wide = step, loop, wide
+    def __init__(self, step: Function, loop: Loop, wide: int, *, by_rows: bool) -> None:
+        self.step, self.loop, self.wide, self.by_rows = step, loop, wide, by_rows
         self.names: dict[tuple[Node, int], str] = {}
         self.far: list[str] = []  # addresses, at j = 0, of what is read from memory that no earlier step has touched
         self.text: list[str] = []
@@ -274,7 +280,8 @@ class _Body:
     def lines(self) -> list[str]:
         for node in self.loop.reductions:
             row, number = self._value(node.args[0], 0), self.step.reduced(node)
-            part, neutral = f"part{number}[r]", "0" if node.op == "sum" else "-std::numeric_limits<T>::infinity()"
+            part = f"so_far{number}" if self.by_rows else f"part{number}[r]"
+            neutral = "0" if node.op == "sum" else "-std::numeric_limits<T>::infinity()"
             taken = f"{part} + one{number}" if node.op == "sum" else f"vmax({part}, one{number})"
             self.text += [
                 f"const vec one{number} = settled(only<FULL>({row}, n, {neutral}));",

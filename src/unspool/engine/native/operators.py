@@ -251,11 +251,15 @@ def _of_parameters(
     program = native.program
     summed = sums.sum(0) if program.sums else sums
     found: list[Tensor | None] = []
+    given: set[int] = set()
     for name, parameter, need in zip(program.parameters, parameters, needs, strict=True):
         gradient: Tensor | None = None
         if need and name in program.vectors:
             start, width = program.vectors[name]
             gradient = summed[start : start + width].view(parameter.shape)
+            if start in given:  # each has a gradient of its own, though they are the same numbers
+                gradient = gradient.clone()
+            given.add(start)
         for g, x in program.matrices.get(name, ()) if need else ():
             part = torch.empty_like(parameter)
             sizes = (taps[g].data_ptr(), parameter.shape[0], taps[x].data_ptr(), parameter.shape[1], total, threads())
