@@ -215,7 +215,9 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
         raise BatchError(
             f"`inputs` must have {cell.input_size} features a step for `{cell}`, but has {tuple(features)}"
         )
-    held = (p for p in cell._parameters.values() if p is not None)  # its own first: to go through all modules takes longer
+    held = (
+        p for p in cell._parameters.values() if p is not None
+    )  # its own first: to go through all modules takes longer
     weight = next((p for p in itertools.chain(held, cell.parameters()) if p.is_floating_point()), None)
     if weight is None or weight.dtype == inputs.values.dtype:
         return

@@ -377,14 +377,15 @@ inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t
   for (int64_t start = 0; start < rows; start += DEPTH) {
     const int64_t count = rows - start < DEPTH ? rows - start : DEPTH, K = deep(count);
     auto next = [&](int64_t k) { return DEEP > 1 && DEEP * k + 1 < count; };
-    for (int64_t p = 0; p < panels; ++p) {
-      const int n = N - p * W * V < W * V ? N - p * W * V : W * V;
-      for (int64_t k = 0; k < K; ++k) {
-        const T *const *row = x + start + DEEP * k, *after = next(k) ? row[1] + p * W * V : nullptr;
-        if (n == W * V)
-          lay(packed + (p * K + k) * W * V, row[0] + p * W * V, after, W * V, W * V);
+    for (int64_t k = 0; k < K; ++k) {
+      const T *const *row = x + start + DEEP * k;
+      for (int64_t p = 0, column = 0; p < panels; ++p, column += W * V) {
+        Operand* to = packed + (p * K + k) * W * V;
+        const T* after = next(k) ? row[1] + column : nullptr;
+        if (column + W * V <= N)
+          lay(to, row[0] + column, after, W * V, W * V);
         else
-          lay(packed + (p * K + k) * W * V, row[0] + p * W * V, after, n, W * V);
+          lay(to, row[0] + column, after, N - column, W * V);
       }
     }
 #ifdef HALVES
