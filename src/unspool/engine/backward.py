@@ -5,7 +5,6 @@ from __future__ import annotations
 from unspool.engine.graph import COSTLY, ELEMENTWISE, WEIGHT_HIDDEN, Graph, Matrix, Node, StepGraph, ordered
 from unspool.engine.plan import Place
 
-
 LINE = 16  # numbers in a line of a cache: rows that begin in one are read and written whole vectors at a time
 
 
