@@ -121,8 +121,9 @@ def test_a_compiler_that_fails_is_named_once_with_what_it_said(tmp_path: Path, m
         f"recurrences run on slower engines than they could: the C++ compiler `{failing}` failed: "
         "x.cpp:1: error: no luck"
     ]
+    tried = (tmp_path / "calls").read_text()
     check(cells.LSTM(3, 4), "rectangles")
-    assert len((tmp_path / "calls").read_text()) == 1, "what failed is not tried again"
+    assert (tmp_path / "calls").read_text() == tried, "what failed is not tried again"
     check(cells.GRU(3, 4), "handwritten")
 
 

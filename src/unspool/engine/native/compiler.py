@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,15 +118,20 @@ def _library(source: str, path: str, flags: tuple[str, ...], beside: str | None)
     name = _key(source, path, flags, beside and _text(beside))
 
     def write(folder: Path) -> None:
-        others = [str(_object(beside, path, flags))] if beside else []
-        _compile(source, [path, *flags, "-shared"], others, folder / "cell.so")
+        compiled, command = folder / "cell.o", [path, *flags]
+        with ThreadPoolExecutor(1) as aside:  # both at once: which takes longer hangs on the cell
+            other = aside.submit(_object, beside, path, flags) if beside else None
+            _compile(source, command, compiled)
+            objects = [compiled, other.result()] if other else [compiled]
+        _call([*command, "-shared", *map(str, objects), "-o", str(folder / "cell.so")])
+        compiled.unlink()
 
     return _made(name, write, "cell.so")
 
 
 def _object(file: str, path: str, flags: tuple[str, ...]) -> Path:
     def write(folder: Path) -> None:
-        _compile(_text(file), [path, *flags, "-c"], [], folder / "loop.o")
+        _compile(_text(file), [path, *flags], folder / "loop.o")
 
     return _made(_key(_text(file), path, flags), write, "loop.o")
 
@@ -167,16 +173,15 @@ def _text(file: str) -> str:
     return (Path(__file__).parent / file).read_text()
 
 
-def _compile(source: str, command: list[str], others: list[str], to: Path) -> None:
+def _compile(source: str, command: list[str], to: Path) -> None:
     code = to.with_suffix(".cpp")
     code.write_text(source)
+    _call([*command, "-c", f"-I{Path(__file__).parent}", str(code), "-o", str(to)])
+
+
+def _call(command: list[str]) -> None:
     try:
-        done = subprocess.run(
-            [*command, f"-I{Path(__file__).parent}", str(code), *others, "-o", str(to)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise NoCompiler(f"the C++ compiler `{command[0]}` can't be run: {error.strerror}") from error
     if done.returncode:
