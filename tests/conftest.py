@@ -1,5 +1,6 @@
 """One thread a process: tests run side by side, and two threads each would wait for one another's cores."""
 
+import logging
 import os
 
 import hypothesis
@@ -16,6 +17,13 @@ hypothesis.settings.load_profile("unhurried")
 
 # Hundreds of cells are compiled: in half the time. What is compiled as for users is tested too, see `as_for_users`.
 os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O0")
+
+
+# For whoever listens, PyTorch writes down where each step of tracing is, with the whole stack: pytest listens to every logger
+# that does not propagate.
+_traces = logging.getLogger("torch.__trace")
+_traces.handlers.clear()
+_traces.propagate = True
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ class Backward:
         self.graph, self.make = graph, Graph()
         self.tape: dict[Node, int] = {}
         self.tape_width = 0
-        self._spare: list[int] = []  # places on the tape between rows
+        self.gaps: list[int] = []  # places on the tape that no row takes
         self.needs_from_input = False
         self._new = {node: i for i, node in reversed([*enumerate(graph.state)])}
         self._later = self._after_the_step()
@@ -50,12 +50,12 @@ class Backward:
         self.roots = roots
 
     def _place_on_tape(self, width: int) -> int:
-        if width == 1 and self._spare:
-            return self._spare.pop()
+        if width == 1 and self.gaps:
+            return self.gaps.pop()
         place = self.tape_width
         # Narrow rows, which whole lines would make much longer, lie as they come.
         self.tape_width += width if 1 < width < 4 * LINE else -(-width // LINE) * LINE
-        self._spare += range(place + width, self.tape_width)
+        self.gaps += range(place + width, self.tape_width)
         return place
 
     def _tap(self, node: Node) -> int:

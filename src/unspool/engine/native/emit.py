@@ -24,6 +24,7 @@ class Program:
         matrices: by name of a matrix parameter, the taps whose outer products are its gradient.
         taps: widths of what each step leaves for gradients of matrices.
         tape: numbers that a step keeps for its gradient.
+        gaps: where on the tape there is none.
         sums: numbers that a sequence adds up.
         needs_from_input: whether the gradient reads the products with the input again.
         one_gradient: whether the gates' gradients from input and from hidden are the same.
@@ -35,6 +36,7 @@ class Program:
     matrices: dict[str, list[tuple[int, int]]]
     taps: list[int]
     tape: int
+    gaps: list[int]
     sums: int
     needs_from_input: bool
     one_gradient: bool
@@ -59,6 +61,7 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
         back.matrices,
         [node.width for node in back.taps],
         back.tape_width,
+        back.gaps,
         back.sums,
         back.needs_from_input,
         back.one_gradient,

@@ -45,6 +45,8 @@ def recurrence(
     native = _known[cell]
     run = Run(_placed(weights, there), parameters, initial)
     _, (steps,) = forward(native, Batch(offsets, order, len(x)), x, [run], training=True, keep=keep)
+    if steps.tape is not None and native.program.gaps:
+        steps.tape[:, native.program.gaps] = 0  # an operator's result is the same each time
     rest = (steps.tape, steps.from_input)
     return [*_present(steps.fields[:1]), *steps.final, *_present(steps.fields[1:]), *_present(rest, like=x)]
 
