@@ -69,7 +69,10 @@ class Ragged:
     @cached_property
     def layout(self) -> Layout:
         """The index tables of these lengths, shared with every batch made by `map`."""
-        return Layout(self.lengths)
+        made = Layout(self.lengths)
+        if readable(self.lengths) and type(self.values) is Tensor:
+            made.total = len(self.values)  # as was checked: to sum them up again takes as long as a step
+        return made
 
     @property
     def batch_size(self) -> int:

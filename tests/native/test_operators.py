@@ -31,7 +31,6 @@ def arguments(cell: GatedCell, *, keep: bool) -> tuple[Any, ...]:
     weights = [cell.weight_input, cell.bias_input, cell.weight_hidden, cell.bias_hidden]
     held = [weight.detach().requires_grad_() for weight in weights if weight is not None]
     initial = [torch.randn(3, width).requires_grad_() for width in made.widths]
-    layout = batch.layout
     return (
         name_of(made),
         batch.values.requires_grad_(),
@@ -39,8 +38,7 @@ def arguments(cell: GatedCell, *, keep: bool) -> tuple[Any, ...]:
         [weight is not None for weight in weights],
         parameters,
         initial,
-        layout.offsets,
-        layout.order,
+        batch.lengths,
         keep,
     )
 

@@ -110,16 +110,14 @@ def _run(inputs: Ragged, cells: Sequence[tuple[GatedCell, State, bool]]) -> tupl
     native = compiled(cells[0][0])
     assert isinstance(native, Native)
     layout, dtype, keep = inputs.layout, native.dtype, not _recomputing.get()
-    batch = Batch(layout.offsets, layout.order, layout.total)
+    batch = Batch(layout.lengths, layout.total)
     runs = [_run_of(cell, native, state, backward_in_time) for cell, state, backward_in_time in cells]
     x = _as(inputs.values, dtype)
     if is_fake(x):
         (run,) = runs
         there = [weight is not None for weight in run.weights]
         held = [weight for weight in run.weights if weight is not None]
-        outputs, *rest = recurrence(
-            name_of(native), x, held, there, run.parameters, run.initial, batch.offsets, batch.order, keep
-        )
+        outputs, *rest = recurrence(name_of(native), x, held, there, run.parameters, run.initial, batch.lengths, keep)
         leaves = rest[: len(run.initial)]
     elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for run in runs for t in [x, *run.tensors]):
         kinds = [(run.reversed, len(run.parameters)) for run in runs]

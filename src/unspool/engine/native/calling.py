@@ -19,8 +19,29 @@ from unspool.errors import EngineError
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
 _LONGS = ("batch", "total", "input", "threads", "reversed", "adds", "output_stride", "given_stride")
 _POINTERS = (
-    *("offsets", "order", "x", "weight_input", "bias_input", "parameters", "from_input", "initial", "fields", "final"),
-    *("tape", "given", "to_final", "to_x", "to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden"),
+    *(
+        "lengths",
+        "offsets",
+        "order",
+        "x",
+        "weight_input",
+        "bias_input",
+        "parameters",
+        "from_input",
+        "initial",
+        "fields",
+    ),
+    *(
+        "final",
+        "tape",
+        "given",
+        "to_final",
+        "to_x",
+        "to_weight_input",
+        "to_bias_input",
+        "to_weight_hidden",
+        "to_bias_hidden",
+    ),
     *("to_input", "to_hidden", "to_initial", "sums", "taps", "packed_input", "packed"),
 )
 
@@ -128,17 +149,19 @@ class Native:
 
 @dataclass(frozen=True)
 class Batch:
-    """The sequences of a call: (batch + 1,) offsets, and their order from the longest to the shortest."""
+    """The sequences of a call: (batch,) lengths, and their sum."""
 
-    offsets: Tensor
-    order: Tensor
+    lengths: Tensor
     total: int
+
+    @property
+    def size(self) -> int:
+        return self.lengths.shape[0]
 
     def sizes(self) -> dict[str, Any]:
         return {
-            "batch": len(self.order),
+            "batch": self.size,
             "total": self.total,
             "threads": threads(),
-            "offsets": self.offsets.data_ptr(),
-            "order": self.order.data_ptr(),
+            "lengths": self.lengths.data_ptr(),
         }

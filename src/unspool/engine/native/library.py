@@ -34,8 +34,7 @@ def recurrence(
     there: Sequence[bool],
     parameters: Sequence[Tensor],
     initial: Sequence[Tensor],
-    offsets: Tensor,
-    order: Tensor,
+    lengths: Tensor,
     keep: bool,
 ) -> list[Tensor]:
     """All steps of the cell of a name: outputs, final states, the other fields' states, tape and what is read again.
@@ -44,7 +43,7 @@ def recurrence(
     """
     native = _known[cell]
     run = Run(_placed(weights, there), parameters, initial)
-    _, (steps,) = forward(native, Batch(offsets, order, len(x)), x, [run], training=True, keep=keep)
+    _, (steps,) = forward(native, Batch(lengths, len(x)), x, [run], training=True, keep=keep)
     if steps.tape is not None and native.program.gaps:
         steps.tape[:, native.program.gaps] = 0  # an operator's result is the same each time
     rest = (steps.tape, steps.from_input)
@@ -75,11 +74,10 @@ def _(
     there: Sequence[bool],
     parameters: Sequence[Tensor],
     initial: Sequence[Tensor],
-    offsets: Tensor,
-    order: Tensor,
+    lengths: Tensor,
     keep: bool,
 ) -> list[Tensor]:
-    native, total, size = _known[cell], x.shape[0], order.shape[0]
+    native, total, size = _known[cell], x.shape[0], lengths.shape[0]
     program = native.program
     again = program.needs_from_input and (keep or not program.tape)
     return [
@@ -99,8 +97,7 @@ def recurrence_backward(
     there: Sequence[bool],
     parameters: Sequence[Tensor],
     initial: Sequence[Tensor],
-    offsets: Tensor,
-    order: Tensor,
+    lengths: Tensor,
     saved: Sequence[Tensor],
     given: Tensor,
     to_final: Sequence[Tensor],
@@ -112,7 +109,7 @@ def recurrence_backward(
     steps = Steps([*fields], [], tape if kept else None, from_input if from_input.dim() > 1 else None)
     needs = [True] * (5 + len(parameters) + len(initial))
     run = Run(_placed(weights, there), parameters, initial)
-    found = backward(native, Batch(offsets, order, len(x)), x, [run], [steps], given, to_final, needs)
+    found = backward(native, Batch(lengths, len(x)), x, [run], [steps], given, to_final, needs)
     rest = found[5 : 5 + len(parameters)]
     return [
         *(tensor for tensor in found[:5] if tensor is not None),
@@ -129,8 +126,7 @@ def _(
     there: Sequence[bool],
     parameters: Sequence[Tensor],
     initial: Sequence[Tensor],
-    offsets: Tensor,
-    order: Tensor,
+    lengths: Tensor,
     saved: Sequence[Tensor],
     given: Tensor,
     to_final: Sequence[Tensor],
@@ -140,14 +136,14 @@ def _(
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    cell, x, weights, there, parameters, initial, offsets, order, _ = inputs
+    cell, x, weights, there, parameters, initial, lengths, _ = inputs
     ctx.cell, ctx.there, ctx.counts = cell, there, (len(weights), len(parameters), len(initial))
     states = output[0], *output[1 + len(initial) :]
-    ctx.save_for_backward(x, offsets, order, *weights, *parameters, *initial, *states)
+    ctx.save_for_backward(x, lengths, *weights, *parameters, *initial, *states)
 
 
 def _gradient(ctx: Any, given: list[Tensor | None]) -> Any:
-    x, offsets, order, *rest = ctx.saved_tensors
+    x, lengths, *rest = ctx.saved_tensors
     parts = []
     for count in ctx.counts:
         parts.append(rest[:count])
@@ -156,13 +152,13 @@ def _gradient(ctx: Any, given: list[Tensor | None]) -> Any:
     to_outputs = torch.zeros_like(rest[0]) if given[0] is None else given[0]
     to_final = [torch.zeros_like(s) if g is None else g for s, g in zip(initial, given[1:], strict=False)]
     to_x, *found = recurrence_backward(
-        ctx.cell, x, weights, ctx.there, parameters, initial, offsets, order, rest, to_outputs, to_final
+        ctx.cell, x, weights, ctx.there, parameters, initial, lengths, rest, to_outputs, to_final
     )
     gradients = []
     for count in ctx.counts:
         gradients.append(found[:count])
         found = found[count:]
-    return None, to_x, gradients[0], None, gradients[1], gradients[2], None, None, None
+    return None, to_x, gradients[0], None, gradients[1], gradients[2], None, None
 
 
 recurrence.register_autograd(_gradient, setup_context=_setup)

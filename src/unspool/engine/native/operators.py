@@ -69,7 +69,7 @@ def forward(
     Returns:
         The outputs of all runs side by side, (total, width · runs), and what each leaves.
     """
-    size, program, width = len(batch.order), native.program, native.widths[0]
+    size, program, width = batch.size, native.program, native.widths[0]
     outputs = x.new_empty(batch.total, width * len(runs))
     made, calls = [], []
     for number, run in enumerate(runs):
@@ -117,10 +117,10 @@ class _Room(NamedTuple):
 
     @staticmethod
     def of(native: Native, batch: Batch, x: Tensor, run: Run, needs: Sequence[bool]) -> _Room:
-        program, size = native.program, len(batch.order)
+        program, size = native.program, batch.size
         return _Room(
             [
-                torch.empty_like(weight) if weight is not None and need else None
+                x.new_empty(weight.shape) if weight is not None and need else None
                 for weight, need in zip(run.weights, needs, strict=True)
             ],
             [x.new_empty(size, width) for width in native.widths],

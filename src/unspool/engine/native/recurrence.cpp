@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <vector>
 #ifdef _OPENMP
@@ -86,7 +87,8 @@ struct Call {
   int64_t batch, total, input, threads, reversed;
   int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
-  const int64_t *offsets, *order;       // (batch + 1); sequences from the longest to the shortest
+  const int64_t* lengths;               // (batch)
+  const int64_t *offsets, *order;       // made here: (batch + 1); sequences from the longest to the shortest
   const T *x, *weight_input, *bias_input, *const *parameters;
   T* from_input;                                             // (total, GATES), computed here where x is given
   const T* const* initial;                                   // by field, (batch, width)
@@ -101,6 +103,22 @@ struct Call {
   T* sums;                                                   // (batch, SUMS), zeros at first
   T* const* taps;                                            // (total, width)
   Operand *packed_input, *packed;                            // for single steps: weights packed before
+};
+
+// Calls over the same sequences, with the tables of these.
+class Calls {
+  std::vector<Call> calls;
+  std::vector<int64_t> offsets, order;
+
+ public:
+  Calls(const Call* told, int64_t n) : calls(told, told + n), offsets(told->batch + 1), order(told->batch) {
+    const int64_t* lengths = told->lengths;
+    std::partial_sum(lengths, lengths + order.size(), offsets.begin() + 1);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+    for (Call& call : calls) call.offsets = offsets.data(), call.order = order.data();
+  }
+  const Call* all() const { return calls.data(); }
 };
 
 template <class F> void in_parallel(int threads, F f) {
@@ -542,8 +560,8 @@ template <class F> int guarded(F f) {
 #define PUBLIC __attribute__((visibility("default")))
 
 extern "C" {
-PUBLIC int unspool_forward(const Call* calls, int64_t n) { return guarded([&] { forward(calls, n); }); }
-PUBLIC int unspool_backward(const Call* calls, int64_t n) { return guarded([&] { backward(calls, n); }); }
+PUBLIC int unspool_forward(const Call* calls, int64_t n) { return guarded([&] { forward(Calls(calls, n).all(), n); }); }
+PUBLIC int unspool_backward(const Call* calls, int64_t n) { return guarded([&] { backward(Calls(calls, n).all(), n); }); }
 // (g, n) and (x, m), both (total, …): to (n, m) += Σ g x^T, for a matrix that an update applies itself.
 PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
   return guarded([&] {
