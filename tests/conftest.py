@@ -19,8 +19,8 @@ hypothesis.settings.load_profile("unhurried")
 os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O0")
 
 
-# PyTorch tells this logger of each step of tracing, with the whole stack, as soon as anyone listens; and pytest listens to
-# every logger that does not propagate.
+# PyTorch tells this logger of each step of tracing, with the whole stack, as soon as anyone listens; and pytest listens
+# to every logger that does not propagate.
 _traces = logging.getLogger("torch.__trace")
 _traces.handlers.clear()
 _traces.propagate = True
