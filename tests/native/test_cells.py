@@ -392,6 +392,19 @@ def test_two_runs_of_a_cell_do_not_disturb_one_another(name: str, ran: str) -> N
         assert_close(got, expected(cell, inputs, state, wanted=["inputs"]), torch.float64)
 
 
+@without_native
+def test_parameters_of_the_same_gradient_have_memory_of_their_own() -> None:
+    cell = made("LayerNormLSTM")
+    inputs, state = batch(cell, UNEVEN, torch.float32)
+    with engine.using("native"):
+        unroll(cell, inputs, state).outputs.values.square().sum().backward()
+    one, other = cell.norm_input.bias.grad, cell.norm_hidden.bias.grad
+    assert one.ne(0).any()
+    assert torch.equal(one, other)
+    one.zero_()
+    assert other.ne(0).any()
+
+
 @every_case
 def test_gradients_flow_from_one_run_into_the_next(name: str, ran: str) -> None:
     cell = made(name, torch.float64)
