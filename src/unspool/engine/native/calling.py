@@ -19,35 +19,14 @@ from unspool.errors import EngineError
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
 _LONGS = ("batch", "total", "input", "threads", "reversed", "adds", "output_stride", "given_stride")
 _POINTERS = (
-    *(
-        "lengths",
-        "offsets",
-        "order",
-        "x",
-        "weight_input",
-        "bias_input",
-        "parameters",
-        "from_input",
-        "initial",
-        "fields",
-    ),
-    *(
-        "final",
-        "tape",
-        "given",
-        "to_final",
-        "to_x",
-        "to_weight_input",
-        "to_bias_input",
-        "to_weight_hidden",
-        "to_bias_hidden",
-    ),
+    *("lengths", "x", "weight_input", "bias_input", "parameters", "from_input", "initial", "fields", "final", "tape"),
+    *("given", "to_final", "to_x", "to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden"),
     *("to_input", "to_hidden", "to_initial", "sums", "taps", "packed_input", "packed"),
 )
 
 
 class Call(ctypes.Structure):
-    """`Call` of recurrence.cpp: one word a field."""
+    """`Told` of recurrence.cpp: one word a field."""
 
     _fields_ = [*((name, ctypes.c_int64) for name in _LONGS), *((name, ctypes.c_void_p) for name in _POINTERS)]
 

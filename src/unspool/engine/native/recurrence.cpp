@@ -82,13 +82,12 @@ template <class E> Space<E> space_for(int64_t n) {
 inline Space<T> numbers(int64_t n) { return space_for<T>(n); }
 inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }
 
-// Everything a call needs; the order of the fields is known to calling.py.
-struct Call {
+// Everything a call is told; the order of the fields is known to calling.py.
+struct Told {
   int64_t batch, total, input, threads, reversed;
   int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
   const int64_t* lengths;               // (batch)
-  const int64_t *offsets, *order;       // made here: (batch + 1); sequences from the longest to the shortest
   const T *x, *weight_input, *bias_input, *const *parameters;
   T* from_input;                                             // (total, GATES), computed here where x is given
   const T* const* initial;                                   // by field, (batch, width)
@@ -105,18 +104,22 @@ struct Call {
   Operand *packed_input, *packed;                            // for single steps: weights packed before
 };
 
+struct Call : Told {
+  const int64_t *offsets, *order;  // (batch + 1); sequences from the longest to the shortest
+};
+
 // Calls over the same sequences, with the tables of these.
 class Calls {
   std::vector<Call> calls;
   std::vector<int64_t> offsets, order;
 
  public:
-  Calls(const Call* told, int64_t n) : calls(told, told + n), offsets(told->batch + 1), order(told->batch) {
+  Calls(const Told* told, int64_t n) : offsets(told->batch + 1), order(told->batch) {
     const int64_t* lengths = told->lengths;
     std::partial_sum(lengths, lengths + order.size(), offsets.begin() + 1);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
-    for (Call& call : calls) call.offsets = offsets.data(), call.order = order.data();
+    for (int64_t c = 0; c < n; ++c) calls.push_back({told[c], offsets.data(), order.data()});
   }
   const Call* all() const { return calls.data(); }
 };
@@ -510,11 +513,11 @@ inline void backward(const Call* calls, int64_t n) {
 }
 
 // Single steps: weights packed once, then any number of steps of `batch` rows, from `initial` to `final`.
-inline void pack_for_steps(const Call& a) {
+inline void pack_for_steps(const Told& a) {
   pack(a.packed_input, a.weight_input, a.input, cell.gates, 1, a.input, 4, 1, 0, 0, 1);
   cell.pack_forward(a.packed, a.parameters, 0, 1);
 }
-inline void step(const Call& a) {
+inline void step(const Told& a) {
   const int64_t R = cell.rows, F = cell.fields;
   const int64_t tiles = (a.batch + R - 1) / R;
   const bool worth = cell.forward_packed >= WORTH_A_TEAM;
@@ -560,8 +563,8 @@ template <class F> int guarded(F f) {
 #define PUBLIC __attribute__((visibility("default")))
 
 extern "C" {
-PUBLIC int unspool_forward(const Call* calls, int64_t n) { return guarded([&] { forward(Calls(calls, n).all(), n); }); }
-PUBLIC int unspool_backward(const Call* calls, int64_t n) { return guarded([&] { backward(Calls(calls, n).all(), n); }); }
+PUBLIC int unspool_forward(const Told* told, int64_t n) { return guarded([&] { forward(Calls(told, n).all(), n); }); }
+PUBLIC int unspool_backward(const Told* told, int64_t n) { return guarded([&] { backward(Calls(told, n).all(), n); }); }
 // (g, n) and (x, m), both (total, …): to (n, m) += Σ g x^T, for a matrix that an update applies itself.
 PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, int64_t total, int64_t threads) {
   return guarded([&] {
@@ -573,9 +576,9 @@ PUBLIC int unspool_outer(T* to, const T* g, int64_t n, const T* x, int64_t m, in
     });
   });
 }
-PUBLIC int unspool_pack(const Call* call) { return guarded([&] { pack_for_steps(*call); }); }
-PUBLIC int unspool_step(const Call* call) { return guarded([&] { step(*call); }); }
+PUBLIC int unspool_pack(const Told* told) { return guarded([&] { pack_for_steps(*told); }); }
+PUBLIC int unspool_step(const Told* told) { return guarded([&] { step(*told); }); }
 PUBLIC int64_t unspool_packed_input(int64_t input) { return packed_size(input, cell.gates, 4) * sizeof(Operand); }
 PUBLIC int64_t unspool_packed() { return cell.forward_packed * sizeof(Operand); }
-PUBLIC int64_t unspool_size_of_call() { return sizeof(Call); }
+PUBLIC int64_t unspool_size_of_call() { return sizeof(Told); }
 }
