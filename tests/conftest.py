@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -10,6 +11,10 @@ import torch
 from unspool.engine.native import compiler
 
 torch.set_num_threads(1)
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and so all that comes of it; tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's affair, and that of the tests beside it.
 hypothesis.settings.register_profile("unhurried", deadline=None)

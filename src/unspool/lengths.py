@@ -28,7 +28,7 @@ def as_lengths(lengths: Tensor | Sequence[int], *, rows: int | None, kind: str) 
             f"`{kind}` takes values of shape (batch, time, *features)"
         )
     lengths = lengths.long()
-    if readable(lengths) and len(lengths) and int(lengths.min()) < 0:
+    if readable(lengths) and min(lengths.tolist(), default=0) < 0:
         row = int(lengths.argmin())
         raise BatchError(f"`lengths` must not be negative, but row {row} has {int(lengths[row])}; zero is a length")
     return lengths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -236,6 +237,14 @@ class GatedCell(Cell):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
+
+
+_start_of = attrgetter("initial_state", "initial_state_for", "over_time")
+
+
+def starts_at_zero(cell: Cell) -> bool:
+    """Whether a cell, if not told otherwise, starts at the zeros of every gated cell."""
+    return isinstance(cell, GatedCell) and _start_of(type(cell)) == _start_of(GatedCell)
 
 
 def _check_names(cell: type[GatedCell]) -> None:

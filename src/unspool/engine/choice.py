@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,7 @@ _PREFERENCE = {
     "cpu": ("scan", "native", "handwritten", "rectangles", "reference"),
 }
 
+_NO_PARTS = nullcontext()
 _forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
 _recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
 
@@ -129,13 +130,21 @@ def choose(cell: Cell, inputs: Ragged) -> str:
 
 
 def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
-    """Run a cell over a ragged batch on the engine of `choose`."""
+    """Run a cell over a ragged batch on the engine of `choose`; from zeros where the state is None."""
     name = choose(cell, inputs)
     record(name)
-    if inputs.layout.total == 0:
+    nothing = inputs.layout.total == 0
+    if state is None and (name != "native" or nothing):
+        state = cell.initial_state_for(inputs)
+    if nothing:
         return _no_step(cell, inputs, state), state
-    with parametrize.cached():  # a weight under a parametrisation is computed once, not at every step
+    with _weights_once(cell):
         return ENGINES[name].run(cell, inputs, state)
+
+
+def _weights_once(cell: Cell) -> AbstractContextManager[None]:
+    """Within, a weight under a parametrisation is computed once, not at every step."""
+    return parametrize.cached() if cell._modules else _NO_PARTS
 
 
 def run_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> tuple[Ragged, Any] | None:
@@ -143,7 +152,7 @@ def run_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State
     final states. None where it can't, and the two run one after the other."""
     if inputs.layout.total == 0 or {choose(ahead, inputs), choose(back, inputs)} != {"native"}:
         return None
-    with parametrize.cached():
+    with _weights_once(ahead), _weights_once(back):
         if native.refusal_of_both(ahead, back, inputs) is not None:
             return None
         record("native")

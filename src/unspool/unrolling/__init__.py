@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from unspool.cells.base import Cell, check_cells
-from unspool.cells.gated import GatedCell
+from unspool.cells.gated import starts_at_zero
 from unspool.engine.torch_kernels import autocast_dtype
 from unspool.errors import BatchError, StateError
 from unspool.padded import Padded
@@ -90,6 +90,7 @@ def unroll(
         if not isinstance(inputs, Ragged):
             raise BatchError("`memory` must be left out for a `Padded`, whose program is fixed; unroll a `Ragged`")
         if has_gradient(cell, inputs, state, each):
+            state = _begun(cell, inputs, state)
             plan = plan_of(whole, cell, inputs, state, each, memory)
             if plan.tapes < plan.segments:
                 return Unrolled(*unroll_checkpointed(whole, cell, inputs, state, each, plan))
@@ -109,7 +110,8 @@ def plan(cell: Cell, inputs: Ragged, state: State = None, *, each: Each | None =
         >>> found.segments, found.runs
         (20, 39)
     """
-    return plan_of(unroll_dynamic, cell, inputs, _checked(cell, inputs, state), each, memory)
+    state = _begun(cell, inputs, _checked(cell, inputs, state))
+    return plan_of(unroll_dynamic, cell, inputs, state, each, memory)
 
 
 def pieces_of(
@@ -182,23 +184,19 @@ def unroll_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, St
 
 
 def _checked(cell: Cell, inputs: Ragged | Padded, state: State) -> State:
-    """The state to start from, after all checks."""
+    """The state to start from, after all checks; None for zeros, which the engine makes where it needs them."""
     _check(cell, inputs)
     if state is None:
+        if isinstance(inputs, Ragged) and starts_at_zero(cell):
+            return None
         state = cell.initial_state_for(inputs)
-        if _starts_at_zero(type(cell)):
-            return state  # it is as it must be, and to check it costs a twentieth of a short call
     _check_state(cell, inputs, state)
     return state
 
 
-def _starts_at_zero(kind: type[Cell]) -> bool:
-    """Whether cells of a class have the initial state of every gated cell."""
-    return (
-        issubclass(kind, GatedCell)
-        and kind.initial_state is GatedCell.initial_state
-        and kind.initial_state_for is GatedCell.initial_state_for
-    )
+def _begun(cell: Cell, inputs: Ragged | Padded, state: State) -> State:
+    """What `_checked` gave, zeros made."""
+    return cell.initial_state_for(inputs) if state is None else state
 
 
 def _check(cell: Cell, inputs: Ragged | Padded) -> None:

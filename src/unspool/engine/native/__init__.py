@@ -17,7 +17,7 @@ from unspool.cells.base import Cell
 from unspool.cells.gated import GatedCell
 from unspool.engine import torch_kernels
 from unspool.engine.graph import BIAS_HIDDEN, WEIGHT_HIDDEN
-from unspool.engine.native.calling import Batch, Native
+from unspool.engine.native.calling import NOTHING, Batch, Native
 from unspool.engine.native.forms import compiled, dtype_of
 from unspool.engine.native.library import name_of, recurrence
 from unspool.engine.native.operators import Recurrence, Run, forward
@@ -25,6 +25,7 @@ from unspool.engine.native.stepper import NativeStepper
 from unspool.ragged import Ragged
 from unspool.state import State
 
+_step_of = operator.attrgetter("project_input", "project_hidden", "advance", "updated", "forward")
 _recomputing: ContextVar[bool] = ContextVar("unspool native recomputing", default=False)
 
 
@@ -51,10 +52,8 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None. The first time for a cell, it is traced and compiled."""
     if not isinstance(cell, GatedCell):
         return "it runs gated cells only"
-    kind = type(cell)
-    steps = ("project_input", "project_hidden", "advance", "updated", "forward")
-    if any(getattr(kind, name) is not getattr(GatedCell, name) for name in steps):
-        return f"`{kind.__name__}` has projections or a step of its own"
+    if _step_of(type(cell)) != _step_of(GatedCell):
+        return f"`{type(cell).__name__}` has projections or a step of its own"
     if inputs.device.type != "cpu":
         return "it runs on the CPU only"
     if peek_interpreter_stack() is not None:
@@ -74,13 +73,13 @@ def _tensor(cell: GatedCell, name: str) -> Tensor:
     if name in (WEIGHT_HIDDEN, BIAS_HIDDEN):
         tensor = cell.weight_hidden if name == WEIGHT_HIDDEN else cell.bias_hidden
         assert tensor is not None
-        return tensor.detach()  # its gradient is the engine's own, of all steps together
+        return tensor  # as one of the parameters it has no gradient: that is the engine's own, of all steps together
     found: Tensor = operator.attrgetter(name)(cell)
     return found
 
 
 def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
-    """All steps in native code."""
+    """All steps in native code, from zeros where the state is None."""
     assert isinstance(cell, GatedCell)
     outputs, (final,) = _run(inputs, [(cell, state, False)])
     return outputs, final
@@ -111,9 +110,14 @@ def _run(inputs: Ragged, cells: Sequence[tuple[GatedCell, State, bool]]) -> tupl
     assert isinstance(native, Native)
     layout, dtype, keep = inputs.layout, native.dtype, not _recomputing.get()
     batch = Batch(layout.lengths, layout.total)
-    runs = [_run_of(cell, native, state, backward_in_time) for cell, state, backward_in_time in cells]
     x = _as(inputs.values, dtype)
-    if is_fake(x):
+    fake = type(x) is not Tensor and is_fake(x)
+    if fake:
+        cells = [
+            (cell, cell.initial_state_for(inputs) if state is None else state, back) for cell, state, back in cells
+        ]
+    runs = [_run_of(cell, native, state, backward_in_time) for cell, state, backward_in_time in cells]
+    if fake:
         (run,) = runs
         there = [weight is not None for weight in run.weights]
         held = [weight for weight in run.weights if weight is not None]
@@ -136,7 +140,7 @@ def _run_of(cell: GatedCell, native: Native, state: State, backward_in_time: boo
     return Run(
         [None if weight is None else weight.contiguous() for weight in weights],
         [_as(_tensor(cell, name), native.dtype) for name in native.program.parameters],
-        [_as(leaf, native.dtype) for leaf in state],
+        [NOTHING] * len(native.widths) if state is None else [_as(leaf, native.dtype) for leaf in state],
         backward_in_time,
     )
 

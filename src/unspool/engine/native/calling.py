@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import accumulate, chain, islice
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,22 +19,51 @@ from unspool.engine.native.emit import Program
 from unspool.errors import EngineError
 
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
-_LONGS = ("batch", "total", "input", "threads", "reversed", "adds", "output_stride", "given_stride")
-_POINTERS = (
-    *("lengths", "x", "weight_input", "bias_input", "parameters", "from_input", "initial", "fields", "final", "tape"),
-    *("given", "to_final", "to_x", "to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden"),
-    *("to_input", "to_hidden", "to_initial", "sums", "taps", "packed_input", "packed"),
-)
+
+NOTHING = torch.empty(0)
+"""Among several tensors, one that is not there: its address is 0."""
+
+
+class Told(NamedTuple):
+    """What a call is told of a run, beside its batch: numbers, tensors or None, and several tensors each."""
+
+    input: int
+    reversed: int = 0
+    adds: int = 0
+    output_stride: int = 0
+    given_stride: int = 0
+    x: Tensor | None = None
+    weight_input: Tensor | None = None
+    bias_input: Tensor | None = None
+    from_input: Tensor | None = None
+    tape: Tensor | None = None
+    given: Tensor | None = None
+    to_x: Tensor | None = None
+    to_weight_input: Tensor | None = None
+    to_bias_input: Tensor | None = None
+    to_weight_hidden: Tensor | None = None
+    to_bias_hidden: Tensor | None = None
+    to_input: Tensor | None = None
+    to_hidden: Tensor | None = None
+    sums: Tensor | None = None
+    packed_input: Tensor | None = None
+    packed: Tensor | None = None
+    parameters: Sequence[Tensor] = ()
+    initial: Sequence[Tensor] = ()
+    fields: Sequence[Tensor] = ()
+    final: Sequence[Tensor] = ()
+    to_final: Sequence[Tensor] = ()
+    to_initial: Sequence[Tensor] = ()
+    taps: Sequence[Tensor] = ()
+
+
+_SINGLE, _SEVERAL = Told._fields.index("x"), Told._fields.index("parameters")
 
 
 class Call(ctypes.Structure):
-    """`Told` of recurrence.cpp: one word a field."""
+    """`Told` of recurrence.cpp: the batch and what it is told of a run, one word a field, be it number or address."""
 
-    _fields_ = [*((name, ctypes.c_int64) for name in _LONGS), *((name, ctypes.c_void_p) for name in _POINTERS)]
-
-
-_FIELDS = (*_LONGS, *_POINTERS)
-_PLACES = {name: place for place, name in enumerate(_FIELDS)}
+    _fields_ = [(name, ctypes.c_void_p) for name in ("batch", "total", "threads", "lengths", *Told._fields)]
 
 
 class _Words(threading.local):
@@ -104,30 +135,25 @@ class Native:
         """Working memory for (total, width); as wide as the gates if not said."""
         return memory.space(role, batch.total * (self.gates if width is None else width), self.dtype)
 
-    def call(self, function: str, batch: Batch, *runs: dict[str, Any]) -> None:
-        """Call into the library, for several runs at once. Tensors go as pointers, lists of them as arrays of these."""
-        count = len(runs) * len(_FIELDS)
-        words = [0] * count
-        beyond = [value for run in runs for value in run.values() if type(value) is list]
-        start, common = _words.start(count + sum(map(len, beyond))), batch.sizes()
-        for number, run in enumerate(runs):
-            first = number * len(_FIELDS)
-            for name, value in (*common.items(), *run.items()):
-                if value is None:
-                    continue
-                if type(value) is list:
-                    word = start + 8 * len(words)
-                    words += [0 if one is None else one.data_ptr() for one in value]
-                else:
-                    word = value if type(value) is int else value.data_ptr()
-                words[first + _PLACES[name]] = word
+    def call(self, function: str, batch: Batch, *runs: Told) -> None:
+        """Call into the library, for several runs at once. Tensors go as pointers, several as arrays of these."""
+        told: tuple[tuple[Any, ...], ...] = runs
+        several = [tensors for run in told for tensors in run[_SEVERAL:]]
+        *places, count = accumulate(map(len, several), initial=len(runs) * len(Call._fields_))
+        start, place = _words.start(count), iter(places)
+        words: list[int] = []
+        for run in told:
+            words += batch.words()
+            words += run[:_SINGLE]
+            words += [0 if one is None else one.data_ptr() for one in run[_SINGLE:_SEVERAL]]
+            words += [start + 8 * first for first in islice(place, len(run) - _SEVERAL)]
+        words += map(Tensor.data_ptr, chain.from_iterable(several))
         _words.write(words)
         if getattr(self.library, function)(ctypes.c_void_p(start), ctypes.c_int64(len(runs))):
             raise MemoryError("not enough memory for a step of a recurrence")
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """The sequences of a call: (batch,) lengths, and their sum."""
 
     lengths: Tensor
@@ -137,10 +163,5 @@ class Batch:
     def size(self) -> int:
         return self.lengths.shape[0]
 
-    def sizes(self) -> dict[str, Any]:
-        return {
-            "batch": self.size,
-            "total": self.total,
-            "threads": threads(),
-            "lengths": self.lengths.data_ptr(),
-        }
+    def words(self) -> tuple[int, ...]:
+        return self.lengths.shape[0], self.total, threads(), self.lengths.data_ptr()

@@ -52,7 +52,8 @@ def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
     """What a trace holds fast: plain attributes, and which tensors are parameters."""
     for module in cell.modules() if cell._modules else (cell,):
         own = module.__dict__
-        yield tuple([item for item in own.items() if item[0] not in _NEVER_ASKED and isinstance(item[1], _PLAIN)])
+        names = sorted(own.keys() - _NEVER_ASKED)
+        yield tuple([(name, own[name]) for name in names if isinstance(own[name], _PLAIN)])
         yield tuple(module._parameters), tuple(module._buffers)
 
 

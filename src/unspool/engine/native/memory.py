@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from weakref import finalize
 
 import torch
 from torch import Tensor
@@ -32,6 +31,16 @@ class _Spaces(threading.local):
         return held
 
 
+class _Lease(ctypes.c_char * 2**48):  # type: ignore[misc]
+    """A block's memory, as a tensor holds it; its size is that of any, since each size would be a class of its own."""
+
+    block: Tensor
+    back: Callable[[Tensor], None]
+
+    def __del__(self) -> None:
+        self.back(self.block)
+
+
 class _Blocks:
     """What lies between the pass forward and the one back: lent to a tensor, and back when nothing holds that any more.
 
@@ -45,12 +54,12 @@ class _Blocks:
 
     def lend(self, count: int, dtype: torch.dtype) -> Tensor:
         size = count * dtype.itemsize
-        with torch.inference_mode(False):
-            block = self._taken(size)
-            if block is None:
+        block = self._taken(size)
+        if block is None:
+            with torch.inference_mode(False):
                 block = torch.empty(size + size // 4, dtype=torch.uint8)
-        lease = (ctypes.c_char * size).from_address(block.data_ptr())
-        finalize(lease, self._back, block).atexit = False
+        lease = _Lease.from_address(block.data_ptr())
+        lease.block, lease.back = block, self._back
         return torch.frombuffer(lease, dtype=dtype, count=count)
 
     def _taken(self, size: int) -> Tensor | None:

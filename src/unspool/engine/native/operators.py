@@ -5,25 +5,23 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unspool.engine.native import memory
-from unspool.engine.native.calling import Batch, Native, threads
+from unspool.engine.native.calling import NOTHING, Batch, Native, Told, threads
 from unspool.errors import EngineError
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A cell over the sequences, in one direction of time.
 
     Fields:
         weights: `weight_input`, `bias_input`, `weight_hidden`, `bias_hidden`, None where there is none.
         parameters: of the program, in its order.
-        initial: the state, (batch, width) by field.
+        initial: the state, (batch, width) by field; `NOTHING` for zeros.
         reversed: whether it reads from the end.
     """
 
@@ -37,12 +35,11 @@ class Run:
         return [*self.weights, *self.parameters, *self.initial]
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """What a run leaves: by field the states after every step (the outputs first; the others only for a gradient), the
     final states, the tape, and the gates' products with the input where the gradient reads them again."""
 
-    fields: list[Tensor | None]
+    fields: list[Tensor]
     final: list[Tensor]
     tape: Tensor | None
     from_input: Tensor | None
@@ -74,27 +71,31 @@ def forward(
     made, calls = [], []
     for number, run in enumerate(runs):
         own = outputs[:, number * width : (number + 1) * width] if len(runs) > 1 else outputs
-        fields = [own, *(memory.kept(x, batch.total, rest) if training else None for rest in native.widths[1:])]
+        others = native.widths[1:]
+        fields = [
+            own,
+            *([memory.kept(x, batch.total, each) for each in others] if training else [NOTHING] * len(others)),
+        ]
         final = [x.new_empty(size, width) for width in native.widths]
         reads_again = training and program.needs_from_input and (keep or not program.tape)
         gates = f"gates {number}"
         from_input = memory.kept(x, batch.total, native.gates) if reads_again else native.space(gates, batch)
         tape = memory.kept(x, batch.total, program.tape) if training and keep and program.tape else None
         calls.append(
-            {
-                "input": x.shape[1],
-                "reversed": int(run.reversed),
-                "output_stride": width * len(runs),
-                "x": x,
-                "weight_input": run.weights[0],
-                "bias_input": run.weights[1],
-                "parameters": [*run.parameters],
-                "from_input": from_input,
-                "initial": [*run.initial],
-                "fields": fields,
-                "final": final,
-                "tape": tape,
-            }
+            Told(
+                input=x.shape[1],
+                reversed=int(run.reversed),
+                output_stride=width * len(runs),
+                x=x,
+                weight_input=run.weights[0],
+                bias_input=run.weights[1],
+                from_input=from_input,
+                tape=tape,
+                parameters=run.parameters,
+                initial=run.initial,
+                fields=fields,
+                final=final,
+            )
         )
         made.append(Steps(fields, final, tape, from_input if reads_again else None))
     native.call("unspool_forward", batch, *calls)
@@ -106,12 +107,12 @@ class _Room(NamedTuple):
 
     Fields:
         to_weights: None where not needed.
-        to_initial: by field of the state.
+        to_initial: by field of the state; None where not needed.
         sums, taps: what the gradients of the update's own parameters are made of.
     """
 
     to_weights: list[Tensor | None]
-    to_initial: list[Tensor]
+    to_initial: list[Tensor | None]
     sums: Tensor
     taps: list[Tensor]
 
@@ -121,18 +122,15 @@ class _Room(NamedTuple):
         return _Room(
             [
                 x.new_empty(weight.shape) if weight is not None and need else None
-                for weight, need in zip(run.weights, needs, strict=True)
+                for weight, need in zip(run.weights, needs, strict=False)
             ],
-            [x.new_empty(size, width) for width in native.widths],
+            [
+                x.new_empty(size, width) if need else None
+                for width, need in zip(native.widths, needs[-len(native.widths) :], strict=True)
+            ],
             x.new_zeros(size, program.sums) if program.sums else x.new_empty(0),
             [memory.kept(x, batch.total, width) for width in program.taps],
         )
-
-    def told(self) -> dict[str, Any]:
-        """To the call."""
-        names = ("to_weight_input", "to_bias_input", "to_weight_hidden", "to_bias_hidden")
-        weights = dict(zip(names, self.to_weights, strict=True))
-        return {**weights, "to_initial": self.to_initial, "sums": self.sums, "taps": self.taps}
 
 
 def backward(
@@ -162,34 +160,41 @@ def backward(
         again = bool(program.tape) and left.tape is None
         to_input = native.space(f"to gates {number}", batch)
         separate = None if program.one_gradient else native.space(f"to hidden {number}", batch, native.hidden_gates)
-        rooms.append(_Room.of(native, batch, x, run, needs[:4]))
+        room = _Room.of(native, batch, x, run, needs[: len(run.tensors)])
+        rooms.append(room)
         asked.append(needs[4 : 4 + len(run.parameters)])
         needs = needs[len(run.tensors) :]
         calls.append(
-            {
-                "input": x.shape[1],
-                "reversed": int(run.reversed),
-                "adds": int(number > 0),
-                "output_stride": width * len(runs),
-                "given_stride": given.stride(0) if len(given) == batch.total and batch.total > 1 else 0,
-                "x": x,
-                "weight_input": run.weights[0],
-                "bias_input": run.weights[1],
-                "parameters": [*run.parameters],
-                "from_input": native.space(f"gates {number}", batch) if again else left.from_input,
-                "initial": [*run.initial],
-                "fields": left.fields,
-                "tape": left.tape,
-                "given": given[:, number * width :] if number else given,
-                "to_final": [
-                    None if gradient is None else gradient.contiguous()
+            Told(
+                input=x.shape[1],
+                reversed=int(run.reversed),
+                adds=int(number > 0),
+                output_stride=width * len(runs),
+                given_stride=given.stride(0) if given.shape[0] == batch.total and batch.total > 1 else 0,
+                x=x,
+                weight_input=run.weights[0],
+                bias_input=run.weights[1],
+                from_input=native.space(f"gates {number}", batch) if again else left.from_input,
+                tape=left.tape,
+                given=given[:, number * width :] if number else given,
+                to_x=to_x,
+                to_weight_input=room.to_weights[0],
+                to_bias_input=room.to_weights[1],
+                to_weight_hidden=room.to_weights[2],
+                to_bias_hidden=room.to_weights[3],
+                to_input=to_input,
+                to_hidden=to_input if separate is None else separate,
+                sums=room.sums,
+                parameters=run.parameters,
+                initial=run.initial,
+                fields=left.fields,
+                to_final=[
+                    NOTHING if gradient is None else gradient.contiguous()
                     for gradient in itertools.islice(final, len(native.widths))
                 ],
-                "to_x": to_x,
-                "to_input": to_input,
-                "to_hidden": to_input if separate is None else separate,
-                **rooms[-1].told(),
-            }
+                to_initial=[NOTHING if gradient is None else gradient for gradient in room.to_initial],
+                taps=room.taps,
+            )
         )
     native.call("unspool_backward", batch, *calls)
     gradients: list[Tensor | None] = [to_x]

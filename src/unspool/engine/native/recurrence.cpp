@@ -84,42 +84,47 @@ inline Space<Operand> operands_for(int64_t n) { return space_for<Operand>(n); }
 
 // Everything a call is told; the order of the fields is known to calling.py.
 struct Told {
-  int64_t batch, total, input, threads, reversed;
+  int64_t batch, total, threads;
+  const int64_t* lengths;  // (batch)
+  int64_t input, reversed;
   int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
-  const int64_t* lengths;               // (batch)
-  const T *x, *weight_input, *bias_input, *const *parameters;
-  T* from_input;                                             // (total, GATES), computed here where x is given
-  const T* const* initial;                                   // by field, (batch, width)
-  T* const* fields;                                          // by field, (total, width); null where no one asks
-  T* const* final;                                           // by field, (batch, width)
-  T* tape;                                                   // (total, TAPE), or null
-  const T* given;                                            // gradient of the outputs
-  const T* const* to_final;                                  // gradients of the final state; null for none
+  const T *x, *weight_input, *bias_input;
+  T* from_input;   // (total, GATES), computed here where x is given
+  T* tape;         // (total, TAPE), or null
+  const T* given;  // gradient of the outputs
   T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
-  T *to_input, *to_hidden;                                   // (total, GATES), (total, HIDDEN_GATES)
-  T* const* to_initial;                                      // by field, (batch, width)
-  T* sums;                                                   // (batch, SUMS), zeros at first
-  T* const* taps;                                            // (total, width)
-  Operand *packed_input, *packed;                            // for single steps: weights packed before
+  T *to_input, *to_hidden;         // (total, GATES), (total, HIDDEN_GATES)
+  T* sums;                         // (batch, SUMS), zeros at first
+  Operand *packed_input, *packed;  // for single steps: weights packed before
+  const T* const* parameters;
+  const T* const* initial;   // by field, (batch, width); null for zeros
+  T* const* fields;          // by field, (total, width); null where no one asks
+  T* const* final;           // by field, (batch, width)
+  const T* const* to_final;  // gradients of the final state; null for none
+  T* const* to_initial;      // by field, (batch, width); null where no one asks
+  T* const* taps;            // (total, width)
 };
 
 struct Call : Told {
   const int64_t *offsets, *order;  // (batch + 1); sequences from the longest to the shortest
+  const T* zeros;                  // as wide as the widest field
 };
 
 // Calls over the same sequences, with the tables of these.
 class Calls {
   std::vector<Call> calls;
   std::vector<int64_t> offsets, order;
+  std::vector<T> zeros;
 
  public:
-  Calls(const Told* told, int64_t n) : offsets(told->batch + 1), order(told->batch) {
+  Calls(const Told* told, int64_t n)
+      : offsets(told->batch + 1), order(told->batch), zeros(*std::max_element(cell.widths, cell.widths + cell.fields)) {
     const int64_t* lengths = told->lengths;
     std::partial_sum(lengths, lengths + order.size(), offsets.begin() + 1);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
-    for (int64_t c = 0; c < n; ++c) calls.push_back({told[c], offsets.data(), order.data()});
+    for (int64_t c = 0; c < n; ++c) calls.push_back({told[c], offsets.data(), order.data(), zeros.data()});
   }
   const Call* all() const { return calls.data(); }
 };
@@ -269,18 +274,18 @@ INLINE int64_t row_of(const Call& a, int64_t s, int64_t t) {
 INLINE int64_t stride_of(const Call& a, int k) { return k == 0 ? a.output_stride : cell.widths[k]; }
 
 // The field before step t: of the step before, or the initial one.
+INLINE const T* initial(const Call& a, int64_t s, int k) {
+  return a.initial[k] ? a.initial[k] + s * cell.widths[k] : a.zeros;
+}
 INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
-  return t == 0 ? a.initial[k] + s * cell.widths[k] : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
+  return t == 0 ? initial(a, s, k) : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
 }
 
 // Memory that a team works in.
 struct Work {
   Space<T> scratch = numbers(cell.scratch), spare = numbers(2 * cell.rows * state_width()), tape, unused;
-  Space<T> zeros = numbers(state_width());
   explicit Work(bool again)
-      : tape(numbers(again ? cell.rows * cell.tape : 0)), unused(numbers(again ? cell.rows * state_width() : 0)) {
-    std::fill_n(zeros.get(), state_width(), T(0));
-  }
+      : tape(numbers(again ? cell.rows * cell.tape : 0)), unused(numbers(again ? cell.rows * state_width() : 0)) {}
   T* kept(int home, int k, int64_t t) const {
     return spare.get() + ((t & 1) * cell.rows + home) * state_width() + field_offset(k);
   }
@@ -327,7 +332,7 @@ void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& w
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
-      copy(a.final[k] + s * cell.widths[k], a.initial[k] + s * cell.widths[k], cell.widths[k]);
+      copy(a.final[k] + s * cell.widths[k], initial(a, s, k), cell.widths[k]);
   });
 }
 
@@ -395,7 +400,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   constexpr int BACK = 2;
   const int F = cell.fields;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
-  auto to_final = [&](int64_t s, int k) { return a.to_final[k] ? a.to_final[k] + s * cell.widths[k] : work.zeros.get(); };
+  auto to_final = [&](int64_t s, int k) { return a.to_final[k] ? a.to_final[k] + s * cell.widths[k] : a.zeros; };
   Addresses<const T*> in(3 + 3 * F);
   Addresses<T*> out(BACK + F + 1 + cell.taps), again(F + 1);
   auto step = [&](const Slot* slots, int count) {
@@ -407,7 +412,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
         in[1 + k][r] = before(a, s, t, k);
         in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
         in[3 + 2 * F + k][r] = done == 0 ? to_final(s, k) : kept(home, k, done - 1);
-        out[BACK + k][r] = t == 0 ? a.to_initial[k] + s * cell.widths[k] : kept(home, k, done);
+        out[BACK + k][r] = t == 0 && a.to_initial[k] ? a.to_initial[k] + s * cell.widths[k] : kept(home, k, done);
         if (AGAIN) again[k][r] = work.unused.get() + r * state_width() + field_offset(k);
       }
       if (AGAIN) again[F][r] = work.tape.get() + r * cell.tape;
@@ -423,7 +428,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
-      copy(a.to_initial[k] + s * cell.widths[k], to_final(s, k), cell.widths[k]);
+      if (a.to_initial[k]) copy(a.to_initial[k] + s * cell.widths[k], to_final(s, k), cell.widths[k]);
   });
 }
 
