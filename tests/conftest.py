@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 
 import hypothesis
@@ -21,7 +22,8 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 # Hundreds of cells are compiled: in half the time. What is compiled as for users is tested too, see `as_for_users`.
-os.environ.setdefault("UNSPOOL_CXXFLAGS", "-O0")
+_QUICKLY = "-O0 -fuse-ld=gold" if shutil.which("ld.gold") else "-O0"
+os.environ.setdefault("UNSPOOL_CXXFLAGS", _QUICKLY)
 
 
 # PyTorch tells this logger of each step of tracing, with the whole stack, as soon as anyone listens; and pytest listens

@@ -317,7 +317,10 @@ class _Body:
     def _text(self, node: Node, shift: int) -> str:
         step = self.step
         if node.op == "constant":
-            return f"splat(T({node.data!r}))".replace("nan", "NAN").replace("inf", "INFINITY")
+            text = repr(node.data)
+            for name, number in {"nan": "quiet_NaN", "inf": "infinity"}.items():
+                text = text.replace(name, f"std::numeric_limits<T>::{number}()")
+            return f"splat(T({text}))"
         if node.op == "parameter":
             name, offset = node.data
             return self._load(f"{step.parameter(name)} + {offset}", node, shift)

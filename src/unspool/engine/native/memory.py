@@ -4,6 +4,7 @@ a training step."""
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ class _Spaces(threading.local):
         return held
 
 
-class _Lease(ctypes.c_char * 2**48):  # type: ignore[misc]
+class _Lease(ctypes.c_char * sys.maxsize):  # type: ignore[misc]
     """A block's memory, as a tensor holds it; its size is that of any, since each size would be a class of its own."""
 
     block: Tensor

@@ -4,7 +4,6 @@
 // or whatever the machine has; nothing here names an instruction.
 
 #pragma once
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -24,6 +23,26 @@ constexpr int V = BYTES / sizeof(T);  // lanes
 typedef T vec __attribute__((vector_size(BYTES)));
 typedef Bits ivec __attribute__((vector_size(BYTES)));
 typedef T anywhere __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias));
+
+// Of <cmath>, which takes as long to read as a cell to compile.
+namespace plain {
+#define OF_ONE(name) \
+  INLINE float name(float x) { return __builtin_##name##f(x); } \
+  INLINE double name(double x) { return __builtin_##name(x); }
+OF_ONE(exp)
+OF_ONE(expm1)
+OF_ONE(log)
+OF_ONE(log1p)
+OF_ONE(sqrt)
+OF_ONE(tanh)
+OF_ONE(sin)
+OF_ONE(cos)
+OF_ONE(erf)
+OF_ONE(floor)
+#undef OF_ONE
+INLINE float pow(float x, float y) { return __builtin_powf(x, y); }
+INLINE double pow(double x, double y) { return __builtin_pow(x, y); }
+}  // namespace plain
 
 INLINE vec splat(T x) { return x - vec{}; }
 INLINE vec load(const T* p) { return *reinterpret_cast<const anywhere*>(p); }
@@ -81,7 +100,7 @@ INLINE vec within(vec x, T low, T high) {  // a NaN stays one; without `select`,
   return x > most ? most : x;
 }
 INLINE vec vsqrt(vec x) {
-  return each(x, [](T v) { return std::sqrt(v); });
+  return each(x, [](T v) { return plain::sqrt(v); });
 }
 
 // e^x = 2^n (1 + p), n whole. Returns p and 2^n; |p| <= 0.42, without the rounding of 1 + p. Float only.
@@ -106,7 +125,7 @@ INLINE void power(vec x, vec& p, vec& scale) {
 }
 
 INLINE vec vexp(vec x) {
-  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::exp(v); });
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return plain::exp(v); });
   const vec bounded = within(x, -87.3f, 88.3f);
   vec p, scale;
   power(bounded, p, scale);
@@ -115,7 +134,7 @@ INLINE vec vexp(vec x) {
   return select(x < splat(-87.3f), splat(0), y);
 }
 INLINE vec vexpm1(vec x) {
-  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::expm1(v); });
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return plain::expm1(v); });
   const vec bounded = within(x, -87.3f, 88.3f);
   vec p, scale;
   power(bounded, p, scale);
@@ -123,30 +142,30 @@ INLINE vec vexpm1(vec x) {
   return select(x > splat(88.72f), splat(std::numeric_limits<T>::infinity()), y);
 }
 INLINE vec vsigmoid(vec x) {
-  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return 1 / (1 + std::exp(-v)); });
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return 1 / (1 + plain::exp(-v)); });
   vec p, scale;
   power(within(splat(0) - x, -87.3f, 88.3f), p, scale);
   return splat(1) / (splat(1) + (scale * p + scale));
 }
 INLINE vec vtanh(vec x) {  // (e^2x - 1) / (e^2x + 1), where e^2x - 1 has lost nothing
-  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return std::tanh(v); });
+  if constexpr (sizeof(T) == 8) return each(x, [](T v) { return plain::tanh(v); });
   vec p, scale;
   power(splat(2) * within(x, -10, 10), p, scale);
   vec above = scale * p + (scale - splat(1));
   return above / (above + splat(2));
 }
-INLINE vec vlog(vec x) { return each(x, [](T v) { return std::log(v); }); }
-INLINE vec vlog1p(vec x) { return each(x, [](T v) { return std::log1p(v); }); }
-INLINE vec vsin(vec x) { return each(x, [](T v) { return std::sin(v); }); }
-INLINE vec vcos(vec x) { return each(x, [](T v) { return std::cos(v); }); }
-INLINE vec verf(vec x) { return each(x, [](T v) { return std::erf(v); }); }
+INLINE vec vlog(vec x) { return each(x, [](T v) { return plain::log(v); }); }
+INLINE vec vlog1p(vec x) { return each(x, [](T v) { return plain::log1p(v); }); }
+INLINE vec vsin(vec x) { return each(x, [](T v) { return plain::sin(v); }); }
+INLINE vec vcos(vec x) { return each(x, [](T v) { return plain::cos(v); }); }
+INLINE vec verf(vec x) { return each(x, [](T v) { return plain::erf(v); }); }
 INLINE vec vpow(vec x, vec y) {
-  for (int i = 0; i < V; ++i) x[i] = std::pow(x[i], y[i]);
+  for (int i = 0; i < V; ++i) x[i] = plain::pow(x[i], y[i]);
   return x;
 }
 INLINE vec vsign(vec x) { return truth(x > splat(0)) - truth(x < splat(0)) + (x - x); }
 INLINE vec vfloor(vec x) {
-  return each(x, [](T v) { return std::floor(v); });
+  return each(x, [](T v) { return plain::floor(v); });
 }
 
 // Over lanes, in one fixed order.
