@@ -7,6 +7,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #ifdef HALVES
 #include <immintrin.h>
@@ -172,27 +173,25 @@ template <int C> void step_product(T* sums, const Operand* const* x, int rows, c
       tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
 }
 
-#if defined(__GNUC__) && !defined(__clang__) && !defined(HALVES)
+#if defined(__has_builtin) && !defined(HALVES)
+#if __has_builtin(__builtin_shufflevector)
 #define TURNS
-// Rows and columns of a square of numbers exchanged, one bit of their places after the other.
-INLINE void turn(vec (&rows)[V]) {
-#pragma GCC unroll 8
-  for (int bit = 1; bit < V; bit *= 2) {
-    ivec first, second;
-#pragma GCC unroll 16
-    for (int lane = 0; lane < V; ++lane) {
-      first[lane] = lane & bit ? V + lane - bit : lane;
-      second[lane] = lane & bit ? V + lane : lane + bit;
-    }
+// Rows and columns of a square of numbers exchanged, one bit of their places after the other. What goes where is written as
+// constants, for which there are instructions.
+template <int BIT, size_t... LANE> INLINE void exchange(vec& x, vec& y, std::index_sequence<LANE...>) {
+  const vec first = __builtin_shufflevector(x, y, (LANE & BIT ? V + LANE - BIT : LANE)...);
+  y = __builtin_shufflevector(x, y, (LANE & BIT ? V + LANE : LANE + BIT)...);
+  x = first;
+}
+template <int BIT = 1> INLINE void turn(vec (&rows)[V]) {
+  if constexpr (BIT < V) {
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i)
-      if (!(i & bit)) {
-        const vec x = rows[i], y = rows[i | bit];
-        rows[i] = __builtin_shuffle(x, y, first);
-        rows[i | bit] = __builtin_shuffle(x, y, second);
-      }
+      if (!(i & BIT)) exchange<BIT>(rows[i], rows[i | BIT], std::make_index_sequence<V>{});
+    turn<2 * BIT>(rows);
   }
 }
+#endif
 #endif
 
 void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column, int C,
@@ -223,7 +222,10 @@ void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t 
         if (along_k == 1 && n == V && stop - start == V) {
           vec square[V];
 #pragma GCC unroll 16
-          for (int i = 0; i < V; ++i) square[i] = load(from + start + i * along_column);
+          for (int i = 0; i < V; ++i) {
+            square[i] = load(from + start + i * along_column);
+            __builtin_prefetch(from + start + (i + V) * along_column);  // of the next V columns, which lie far
+          }
           turn(square);
 #pragma GCC unroll 16
           for (int i = 0; i < V; ++i) store(to + (start + i) * W * V, square[i]);
@@ -300,7 +302,9 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   const int64_t first = few ? 0 : tiles * thread / threads * M;
   const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
   const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;
-  const int64_t block = DEEP == 1 ? last - first : 8 * M;  // rows turned into operands at once
+  // Rows at once, for which packed weights are read once more: what many rows read and write does not stay at hand from one
+  // panel to the next. More where they are turned into operands.
+  constexpr int64_t block = (DEEP == 1 ? 2 : 8) * M;
   for (int64_t start = first; start < last; start += block) {
     const int64_t stop = std::min(start + block, last), stride = DEEP == 1 ? x_stride : deep(K);
     const Operand* begin = operands_of(x + start * x_stride, K, space);
@@ -344,7 +348,8 @@ inline void column_sums(T* sums, const T* g, int64_t g_stride, int64_t rows, int
 
 // w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N); and the sums of g's columns, unless
 // `sums` is null. Rows are added in their order, whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
-constexpr int64_t DEPTH = 384;  // rows at once, so that a panel of x and a tile of g stay in the nearest caches
+// Rows at once, so that a panel of x and a tile of g stay in the nearest caches.
+constexpr int64_t DEPTH = REGISTERS == 16 ? 256 : 384;
 constexpr int64_t TILES = 8;    // of g, copied at once: its rows lie far apart, and what is fetched of one is used
 INLINE constexpr int64_t gradient_space(int64_t M, int64_t N) {
   return DEPTH * ((N + 4 * V - 1) / (4 * V) * 4 * V + TILES * tile_rows(4)) + (DEEP > 1 ? DEPTH / DEEP * M : 0);
