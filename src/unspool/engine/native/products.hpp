@@ -302,9 +302,9 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   const int64_t first = few ? 0 : tiles * thread / threads * M;
   const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
   const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;
-  // Rows at once, for which packed weights are read once more: what many rows read and write does not stay at hand from one
-  // panel to the next. More where they are turned into operands.
-  constexpr int64_t block = (DEEP == 1 ? 2 : 8) * M;
+  // Rows at once: what many read and write would be gone from the nearest caches when the next panel asks for it. For each
+  // such block packed weights are read once more, so that blocks are larger where products are faster than what they read.
+  constexpr int64_t block = (REGISTERS == 16 ? 2 : 8) * M;
   for (int64_t start = first; start < last; start += block) {
     const int64_t stop = std::min(start + block, last), stride = DEEP == 1 ? x_stride : deep(K);
     const Operand* begin = operands_of(x + start * x_stride, K, space);
