@@ -7,6 +7,7 @@ from torch import Tensor
 
 from unspool.errors import BatchError
 
+_MANY = 1000  # lengths, of which PyTorch tells sum and minimum sooner than Python
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -28,10 +29,20 @@ def as_lengths(lengths: Tensor | Sequence[int], *, rows: int | None, kind: str) 
             f"`{kind}` takes values of shape (batch, time, *features)"
         )
     lengths = lengths.long()
-    if readable(lengths) and min(lengths.tolist(), default=0) < 0:
+    if readable(lengths) and _least(lengths) < 0:
         row = int(lengths.argmin())
         raise BatchError(f"`lengths` must not be negative, but row {row} has {int(lengths[row])}; zero is a length")
     return lengths
+
+
+def total(lengths: Tensor) -> int:
+    """The sum of lengths."""
+    return sum(lengths.tolist()) if lengths.shape[0] < _MANY else int(lengths.sum())
+
+
+def _least(lengths: Tensor) -> int:
+    """The smallest of lengths, 0 where there are none."""
+    return min(lengths.tolist(), default=0) if lengths.shape[0] < _MANY else int(lengths.min())
 
 
 def as_ids(ids: Tensor | Sequence[int] | None, lengths: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unspool import conversion
 from unspool.errors import BatchError
-from unspool.layout import Layout, table
-from unspool.lengths import as_ids, as_lengths, as_rows, check_start, readable
+from unspool.layout import Layout
+from unspool.lengths import as_ids, as_lengths, as_rows, check_start, readable, total
 from unspool.padded import Padded
 
 
@@ -58,16 +58,13 @@ class Ragged:
                 f"`lengths` must be on the CPU, but is on {lengths.device}; "
                 "use `lengths.cpu()` (the values stay where they are)"
             )
-        if readable(lengths) and sum(lengths.tolist()) != self.values.shape[0]:
+        if readable(lengths) and total(lengths) != self.values.shape[0]:
             raise BatchError(
-                f"`lengths` must sum to `len(values)` ({len(self.values)}), but sums to {sum(lengths.tolist())}; "
+                f"`lengths` must sum to `len(values)` ({len(self.values)}), but sums to {total(lengths)}; "
                 "use `Ragged.from_padded` if rows hold padding"
             )
         object.__setattr__(self, "lengths", lengths.clone())  # the index tables must not change with someone's tensor
-        if self.ids is None:
-            del self.__dict__["ids"]  # made when someone asks, see below: most batches are never asked
-        else:
-            object.__setattr__(self, "ids", as_ids(self.ids, lengths))
+        object.__setattr__(self, "ids", as_ids(self.ids, lengths))
 
     @cached_property
     def layout(self) -> Layout:
@@ -102,10 +99,10 @@ class Ragged:
 
     def with_values(self, values: Tensor) -> Ragged:
         """These sequences with other values, step for step. (total, *features) -> Ragged"""
-        if values.shape[0] != self.layout.total:
+        if len(values) != self.layout.total:
             raise BatchError(f"`values` must keep its {self.layout.total} steps, but has {len(values)}")
         batch = object.__new__(Ragged)
-        batch.__dict__.update(self.__dict__, values=values)
+        batch.__dict__.update(values=values, lengths=self.lengths, ids=self.ids, layout=self.layout)
         return batch
 
     def map(self, function: Callable[..., Tensor], *others: Ragged) -> Ragged:
@@ -273,9 +270,6 @@ class Ragged:
     def __repr__(self) -> str:
         return f"Ragged(values={tuple(self.values.shape)}, lengths={self.lengths.tolist()})"
 
-
-Ragged.ids = table(lambda batch: torch.arange(batch.batch_size))  # type: ignore[assignment]
-Ragged.ids.__set_name__(Ragged, "ids")  # type: ignore[attr-defined]
 
 torch.export.register_dataclass(Ragged, serialized_type_name="unspool.Ragged")
 torch.serialization.add_safe_globals([Ragged])

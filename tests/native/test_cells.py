@@ -5,6 +5,8 @@ Everything that any engine must hold runs on `reference` too, which tries the te
 
 import copy
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -150,6 +152,27 @@ def test_the_state_that_is_left_out_is_zero(name: str, ran: str) -> None:
         return outputs.values, final
 
     assert_close(answers(without_state, cell, inputs, zeros, wanted=["inputs"]), right, torch.float64)
+
+
+@pytest.mark.parametrize("ran", [NATIVE, "reference"])
+def test_one_cell_may_begin_elsewhere(ran: str) -> None:
+    cell = made("LSTM", torch.float64)
+    inputs, state = batch(cell, UNEVEN, torch.float64)
+    cell.initial_state_for = lambda inputs: state
+    with engine.using(ran):
+        assert torch.equal(unroll(cell, inputs).outputs.values, unroll(cell, inputs, state).outputs.values)
+
+
+@without_native
+def test_what_stands_for_zeros_trains_wherever_it_was_made() -> None:
+    code = (
+        "import torch\n"
+        "with torch.inference_mode():\n"
+        "    import unspool\n"
+        "cell = unspool.cells.LSTM(3, 4)\n"
+        "unspool.unroll(cell, unspool.Ragged(torch.ones(3, 3), [1, 2])).outputs.values.sum().backward()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 # What flows back, and where to

@@ -69,15 +69,6 @@ class TestMaking:
     def test_ids_count_from_zero_where_none_are_given(self):
         assert Ragged(torch.zeros(3), [1, 2]).ids.tolist() == [0, 1]
 
-    def test_ids_that_no_one_gave_are_made_where_someone_asks(self):
-        with torch.inference_mode():
-            batch = Ragged(torch.zeros(3), [1, 2])
-            assert "ids" not in vars(batch)
-            mapped = batch.map(torch.neg)
-            assert batch.ids is batch.ids
-        assert not batch.ids.is_inference()
-        assert mapped.ids.tolist() == copy.deepcopy(mapped).ids.tolist() == [0, 1]
-
     def test_ids_may_be_a_list(self):
         ids = Ragged(torch.zeros(3), [1, 2], ids=[7, 7]).ids
         assert ids.tolist() == [7, 7]

@@ -239,12 +239,15 @@ class GatedCell(Cell):
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
 
 
-_start_of = attrgetter("initial_state", "initial_state_for", "over_time")
+_BEGINNING = ("initial_state", "initial_state_for", "over_time")
+_start_of = attrgetter(*_BEGINNING)
 
 
 def starts_at_zero(cell: Cell) -> bool:
-    """Whether a cell, if not told otherwise, starts at the zeros of every gated cell."""
-    return isinstance(cell, GatedCell) and _start_of(type(cell)) == _start_of(GatedCell)
+    """Whether a cell, not told where, starts at the zeros of every gated cell: neither its class nor it has a beginning
+    of its own."""
+    usual = isinstance(cell, GatedCell) and _start_of(type(cell)) == _start_of(GatedCell)
+    return usual and cell.__dict__.keys().isdisjoint(_BEGINNING)
 
 
 def _check_names(cell: type[GatedCell]) -> None:

@@ -187,7 +187,7 @@ def _checked(cell: Cell, inputs: Ragged | Padded, state: State) -> State:
     """The state to start from, after all checks; None for zeros, which the engine makes where it needs them."""
     _check(cell, inputs)
     if state is None:
-        if isinstance(inputs, Ragged) and starts_at_zero(cell):
+        if isinstance(inputs, Ragged) and not torch.compiler.is_compiling() and starts_at_zero(cell):
             return None
         state = cell.initial_state_for(inputs)
     _check_state(cell, inputs, state)

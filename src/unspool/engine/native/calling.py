@@ -20,7 +20,8 @@ from unspool.errors import EngineError
 
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
 
-NOTHING = torch.empty(0)
+with torch.inference_mode(False):  # wherever this is first imported
+    NOTHING = torch.empty(0, device="cpu")
 """Among several tensors, one that is not there: its address is 0."""
 
 

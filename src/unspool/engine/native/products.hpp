@@ -173,25 +173,28 @@ template <int C> void step_product(T* sums, const Operand* const* x, int rows, c
       tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
 }
 
-#if defined(__has_builtin) && !defined(HALVES)
-#if __has_builtin(__builtin_shufflevector)
+#if defined(__GNUC__) && !defined(HALVES)
 #define TURNS
+#ifdef __clang__
+#define CHOSEN(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define CHOSEN(x, y, ...) __builtin_shuffle(x, y, ivec{__VA_ARGS__})
+#endif
 // Rows and columns of a square of numbers exchanged, one bit of their places after the other. What goes where is written as
 // constants, for which there are instructions.
-template <int BIT, size_t... LANE> INLINE void exchange(vec& x, vec& y, std::index_sequence<LANE...>) {
-  const vec first = __builtin_shufflevector(x, y, (LANE & BIT ? V + LANE - BIT : LANE)...);
-  y = __builtin_shufflevector(x, y, (LANE & BIT ? V + LANE : LANE + BIT)...);
+template <int BIT, Bits... LANE> INLINE void exchange(vec& x, vec& y, std::integer_sequence<Bits, LANE...>) {
+  const vec first = CHOSEN(x, y, (LANE & BIT ? V + LANE - BIT : LANE)...);
+  y = CHOSEN(x, y, (LANE & BIT ? V + LANE : LANE + BIT)...);
   x = first;
 }
 template <int BIT = 1> INLINE void turn(vec (&rows)[V]) {
   if constexpr (BIT < V) {
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i)
-      if (!(i & BIT)) exchange<BIT>(rows[i], rows[i | BIT], std::make_index_sequence<V>{});
+      if (!(i & BIT)) exchange<BIT>(rows[i], rows[i | BIT], std::make_integer_sequence<Bits, V>{});
     turn<2 * BIT>(rows);
   }
 }
-#endif
 #endif
 
 void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column, int C,
@@ -241,6 +244,8 @@ void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t 
       }
     }
 }
+
+constexpr int64_t WITHIN_CACHES = int64_t{1} << 22;  // bytes of packed weights that are read again from a cache
 
 // Numbers of working space that a thread needs for `linear`.
 INLINE constexpr int64_t linear_space(int64_t K) { return DEEP == 1 ? 0 : 8 * tile_rows(4) * deep(K); }
@@ -302,9 +307,11 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   const int64_t first = few ? 0 : tiles * thread / threads * M;
   const int64_t last = few ? rows : std::min<int64_t>(tiles * (thread + 1) / threads * M, rows);
   const int64_t first_panel = few ? panels * thread / threads : 0, last_panel = few ? panels * (thread + 1) / threads : panels;
-  // Rows at once: what many read and write would be gone from the nearest caches when the next panel asks for it. For each
-  // such block packed weights are read once more, so that blocks are larger where products are faster than what they read.
-  constexpr int64_t block = (REGISTERS == 16 ? 2 : 8) * M;
+  // Rows at once: what many read and write would be gone from the nearest caches when the next panel asks for it. But for
+  // each such block packed weights are read once more: blocks are larger where products are faster than what they read, and
+  // where weights lie in no cache.
+  constexpr int64_t FEW_ROWS = (REGISTERS == 16 ? 2 : 8) * M, MANY_ROWS = (DEEP == 1 ? 16 : 8) * M;
+  const int64_t block = deep(K) * columns * int64_t{sizeof(Operand)} <= WITHIN_CACHES ? FEW_ROWS : MANY_ROWS;
   for (int64_t start = first; start < last; start += block) {
     const int64_t stop = std::min(start + block, last), stride = DEEP == 1 ? x_stride : deep(K);
     const Operand* begin = operands_of(x + start * x_stride, K, space);
@@ -346,8 +353,6 @@ inline void column_sums(T* sums, const T* g, int64_t g_stride, int64_t rows, int
   add_rows(sums + first, g + first, g_stride, rows, count);
 }
 
-// w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N); and the sums of g's columns, unless
-// `sums` is null. Rows are added in their order, whoever computes which part of w. `space` holds gradient_space(M, N) operands for each thread.
 // Rows at once, so that a panel of x and a tile of g stay in the nearest caches.
 constexpr int64_t DEPTH = REGISTERS == 16 ? 256 : 384;
 constexpr int64_t TILES = 8;    // of g, copied at once: its rows lie far apart, and what is fetched of one is used
@@ -368,6 +373,9 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
   for (int64_t i = count; i < width; ++i) to[i] = 0;
 }
 
+// w = g^T x over all rows: g (rows, M), x (rows, N) by pointers to its rows, w (M, N); and the sums of g's columns, unless
+// `sums` is null. Rows are added in their order, whoever computes which part of w. `space` holds gradient_space(M, N) operands
+// for each thread.
 inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
   constexpr int R = tile_rows(4), W = slice(4);

@@ -273,10 +273,10 @@ INLINE int64_t row_of(const Call& a, int64_t s, int64_t t) {
 }
 INLINE int64_t stride_of(const Call& a, int k) { return k == 0 ? a.output_stride : cell.widths[k]; }
 
-// The field before step t: of the step before, or the initial one.
 INLINE const T* initial(const Call& a, int64_t s, int k) {
   return a.initial[k] ? a.initial[k] + s * cell.widths[k] : a.zeros;
 }
+// The field before step t: of the step before, or the initial one.
 INLINE const T* before(const Call& a, int64_t s, int64_t t, int k) {
   return t == 0 ? initial(a, s, k) : a.fields[k] + row_of(a, s, t - 1) * stride_of(a, k);
 }
