@@ -138,6 +138,13 @@ def test_a_cell_whose_weights_lie_far_takes_more_rows_at_once_and_is_right() -> 
     check("native", cell, *batch(cell, [3, 1, 2, 0] * 12, torch.float64))
 
 
+@without_native
+def test_weights_that_fit_no_cache_are_read_for_more_rows_at_once_and_are_right() -> None:
+    cell = cells.LSTM(1400, 96).double()
+    assert cell.weight_input.nbytes > 2**22
+    check("native", cell, *batch(cell, [50, 60, 0, 90, 3], torch.float64))
+
+
 @every_case
 def test_the_state_that_is_left_out_is_zero(name: str, ran: str) -> None:
     cell = made(name, torch.float64)

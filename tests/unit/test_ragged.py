@@ -66,6 +66,16 @@ class TestMaking:
         batch = Ragged(torch.zeros(300), torch.tensor([200, 100], dtype=torch.uint8))
         assert batch.offsets.tolist() == [0, 200, 300]
 
+    @pytest.mark.parametrize("count", [3, 3000])
+    def test_few_lengths_and_many_are_checked_alike(self, count):
+        lengths = torch.ones(count, dtype=torch.int64)
+        assert Ragged(torch.zeros(count), lengths).layout.total == count
+        with pytest.raises(BatchError, match=rf"\({count - 1}\), but sums to {count};"):
+            Ragged(torch.zeros(count - 1), lengths)
+        lengths[1] = -1
+        with pytest.raises(BatchError, match="row 1 has -1"):
+            Ragged(torch.zeros(count), lengths)
+
     def test_ids_count_from_zero_where_none_are_given(self):
         assert Ragged(torch.zeros(3), [1, 2]).ids.tolist() == [0, 1]
 

@@ -49,7 +49,6 @@ _PREFERENCE = {
     "cpu": ("scan", "native", "handwritten", "rectangles", "reference"),
 }
 
-_NO_PARTS = nullcontext()
 _forced: ContextVar[str | None] = ContextVar("unspool engine", default=None)
 _recorded: ContextVar[list[str] | None] = ContextVar("unspool engines that ran", default=None)
 
@@ -144,7 +143,7 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
 
 def _weights_once(cell: Cell) -> AbstractContextManager[None]:
     """Within, a weight under a parametrisation is computed once, not at every step."""
-    return parametrize.cached() if cell._modules else _NO_PARTS
+    return parametrize.cached() if cell._modules else nullcontext()
 
 
 def run_both(ahead: Cell, back: Cell, inputs: Ragged, states: tuple[State, State]) -> tuple[Ragged, Any] | None:

@@ -122,7 +122,7 @@ class _Room(NamedTuple):
         return _Room(
             [
                 x.new_empty(weight.shape) if weight is not None and need else None
-                for weight, need in zip(run.weights, needs, strict=False)
+                for weight, need in zip(run.weights, needs[:4], strict=True)
             ],
             [
                 x.new_empty(size, width) if need else None

@@ -187,6 +187,7 @@ template <int BIT, Bits... LANE> INLINE void exchange(vec& x, vec& y, std::integ
   y = CHOSEN(x, y, (LANE & BIT ? V + LANE : LANE + BIT)...);
   x = first;
 }
+#undef CHOSEN
 template <int BIT = 1> INLINE void turn(vec (&rows)[V]) {
   if constexpr (BIT < V) {
 #pragma GCC unroll 16
