@@ -8,12 +8,17 @@ from unspool.baselines.nearest import nearest
 from unspool.errors import DataError
 from unspool.nearest import choices
 
+BESIDE = " = "
+"""Between the two names of an example that a question shows."""
+
 
 def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
     r"""The answer to the nearest training question with the same first line, such as a language that is asked for.
 
         of the training questions with the first line of the one asked:
             nearest(their other lines, their answers, the other lines of the one asked)
+
+    Lines that show examples, as `en cow = vache`, are of other questions, and are left out.
 
     Args:
         questions: of the training part; what is asked for in the first line, what is known in those below it.
@@ -48,6 +53,6 @@ def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequ
 
 
 def _parts(question: str) -> tuple[str, str]:
-    """The first line of a question, and the others."""
-    first, _, others = question.partition("\n")
-    return first, others
+    """The first line of a question, and the others without examples."""
+    first, *others = question.split("\n")
+    return first, "\n".join(line for line in others if BESIDE not in line)

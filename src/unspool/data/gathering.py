@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from unspool.baselines.nearest_within import BESIDE
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
 from unspool.likeness import most_alike
@@ -17,7 +18,15 @@ _ROWS = 4096  # made at a time
 
 
 def gathered(
-    tables: Mapping[str, Table], *, into: str, same: str, by: str, of: str, near: str | None = None, hints: int = 1
+    tables: Mapping[str, Table],
+    *,
+    into: str,
+    same: str,
+    by: str,
+    of: str,
+    near: str | None = None,
+    examples: int = 1,
+    first: Sequence[str] = (),
 ) -> dict[str, Table]:
     """Tables with a column more: what a row asks for, and what other rows of the training part say of the same thing.
 
@@ -30,12 +39,16 @@ def gathered(
             🐙     fr        pieuvre     fr⏎en octopus⏎es pulpo⏎it polpo        (of the test part)
 
     The first line is the row's own `by`. Of rows with the same `by` none is told, so that no row tells its own `of`.
-    With `near`, `hints` lines follow it: what the training part tells, by the same `by`, of other things: those whose
-    other lines are most alike (`most_alike`), each of another value in the column `near`. A line is empty where there
-    are fewer.
+    The other lines stand in the order of `by`, those in `first` before all others. Nothing of the other parts is ever
+    told: what is held out is held out of the inputs, too.
 
-    The other lines stand in the order of `by`. Nothing of the other parts is ever told: what is held out is held out of
-    the inputs, too.
+    With `near`, the second line is the first of the others, and `examples` follow it: what the training part tells, by
+    the same `by`, of other things: those whose other lines are most alike (`most_alike`), each of another value in the
+    column `near`. Each is told beside what first says something of both things, so that it shows what differs:
+
+            🐙     it  →  it⏎en octopus⏎en squid = calamaro⏎en whale = balena⏎es pulpo        near="emoji", examples=2
+
+    A line is empty where there is nothing to tell.
 
     Args:
         tables: by part, with one called "train". What its rows say is held in memory.
@@ -44,8 +57,9 @@ def gathered(
         by: the column that says which of several things is told of it, texts of one line.
         of: the column that holds what is told, texts; a line break in one becomes a blank.
         near: the column whose value makes things too near to tell of each other, as variants of a thing; None for no
-            hints.
-        hints: how many lines tell of other things, from 1.
+            examples.
+        examples: how many lines tell of other things, from 1.
+        first: values of `by` that are told before others, in this order.
 
     Raises:
         DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts.
@@ -66,49 +80,49 @@ def gathered(
     known: dict[Any, list[tuple[str, str]]] = defaultdict(list)
     for thing, *told in _told(tables["train"], same, by, of):
         known[thing].append((told[0], told[1]))
+    ranks = {which: rank for rank, which in enumerate(first)}
     for each in known.values():
-        each.sort(key=lambda told: told[0])
+        each.sort(key=lambda told: (ranks.get(told[0], len(ranks)), told[0]))
     learned = tables["train"].key
     names = (into, same, by, of)
 
     def made(part: str) -> Table:
-        def lines() -> Sequence[list[str]]:
+        def told() -> Iterator[list[str]]:
+            rows = list(_told(tables[part], same, by, of))
+            others = [_others(known, thing, asked) for thing, asked, _ in rows]
             if near is None:
-                return [[]] * len(tables[part])
-            return _hints(tables[part], tables["train"], known, names, near, hints)
+                return ([asked, *each] for (_, asked, _), each in zip(rows, others, strict=True))
+            shown = _examples(tables[part], tables["train"], known, names, near, examples)
+            return (
+                [asked, *(each[:1] or [""]), *lines, *each[1:]]
+                for (_, asked, _), each, lines in zip(rows, others, shown, strict=True)
+            )
 
-        return _with_known(tables[part], known, names, [learned, near, hints], lines)
+        return _with_known(tables[part], into, [learned, near, examples, *first, *names], told)
 
     return {part: made(part) for part in tables}
 
 
-def _with_known(
-    table: Table,
-    known: Mapping[Any, list[tuple[str, str]]],
-    names: tuple[str, str, str, str],
-    made_of: Sequence[Any],
-    hints: Callable[[], Sequence[list[str]]],
-) -> Table:
-    into, same, by, of = names
+def _with_known(table: Table, into: str, made_of: Sequence[Any], told: Callable[[], Iterable[list[str]]]) -> Table:
     schema = pa.schema([*table.schema.remove_metadata(), (into, pa.string())])
 
     def rows() -> Iterator[dict[str, Any]]:
-        for row, (thing, asked, _), hint in zip(table, _told(table, same, by, of), hints(), strict=True):
-            yield {**row, into: "\n".join([asked, *hint, *_others(known, thing, asked)])}
+        for row, lines in zip(table, told(), strict=True):
+            yield {**row, into: "\n".join(lines)}
 
     def batches() -> Iterator[Any]:
         left = rows()
         while piece := list(islice(left, _ROWS)):
             yield pa.RecordBatch.from_pylist(piece, schema)
 
-    return store(Stream(["gathered", table.key, *made_of, *names], batches, table.origin))
+    return store(Stream(["gathered", table.key, *made_of], batches, table.origin))
 
 
 def _others(known: Mapping[Any, list[tuple[str, str]]], thing: Any, asked: str) -> list[str]:
     return [f"{which} {text}" for which, text in known.get(thing, ()) if which != asked]
 
 
-def _hints(
+def _examples(
     table: Table,
     train: Table,
     known: Mapping[Any, list[tuple[str, str]]],
@@ -131,8 +145,15 @@ def _hints(
         groups = [group for _, group in there], [asked[row][1] for row in rows]
         for row, places in zip(rows, most_alike(texts, questions, groups, most), strict=True):
             for line, place in enumerate(places):
-                found[row][line] = there[place][0][2]
+                found[row][line] = _example(known, asked[row][0][0], *there[place][0])
     return found
+
+
+def _example(known: Mapping[Any, list[tuple[str, str]]], asked: Any, other: Any, which: str, text: str) -> str:
+    """What is told of another thing, beside the first that is told of both by something else than `which`."""
+    both = {each for each, _ in known.get(asked, ())} - {which}
+    beside = next((f"{each} {told}{BESIDE}" for each, told in known[other] if each in both), "")
+    return f"{beside}{text}"
 
 
 def _told(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:

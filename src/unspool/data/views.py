@@ -18,7 +18,14 @@ _ROWS = 4096  # made at a time
 
 
 def viewed(
-    tables: Mapping[str, Table], *, text: str, same: str, times: int, keep: float = 0.5, head: int = 1
+    tables: Mapping[str, Table],
+    *,
+    text: str,
+    same: str,
+    times: int,
+    variants: int = 1,
+    keep: float = 0.5,
+    head: int = 1,
 ) -> dict[str, Table]:
     r"""Tables whose training part has each thing equally often, however many variants it has, and never told whole.
 
@@ -36,20 +43,23 @@ def viewed(
         tables: by part, with one called "train".
         text: the column of texts whose lines are left out.
         same: the column whose value makes rows variants of one thing.
-        times: how many rows each thing has: its variants in turn, from one of them that is drawn.
+        times: how often each thing is there: its variants in turn, from one of them that is drawn.
+        variants: how many of them at most each time. One makes all things count alike; with more, those that have
+            variants count more.
         keep: the chance of a line to stay; one of them always does.
         head: how many first lines are never left out.
 
     Raises:
-        DataError: no such column; no texts in `text`; fewer than one time; a chance that is not in (0, 1].
+        DataError: no such column; no texts in `text`; fewer than one time or variant; a chance that is not in (0, 1].
 
     Example:
         >>> table = Table.from_rows([{"pair": "🐙 it", "known": "it\nen octopus\nes pulpo"}])
         >>> [row["known"] for row in viewed({"train": table}, text="known", same="pair", times=2)["train"]]
         ['it\nes pulpo', 'it\nen octopus']
     """
-    if times < 1:
-        raise DataError(f"`times` must be at least 1, but is {times}")
+    for name, number in (("times", times), ("variants", variants)):
+        if number < 1:
+            raise DataError(f"`{name}` must be at least 1, but is {number}")
     if not 0 < keep <= 1:
         raise DataError(f"`keep` must be a chance above 0, at most 1, but is {keep:g}")
     train = tables["train"]
@@ -60,21 +70,27 @@ def viewed(
 
     def rows() -> Iterator[dict[str, Any]]:
         kept = list(train)
-        for time in range(times):
-            for value, variants in places.items():
-                first = int(_chances(value).integers(len(variants)))
-                number = variants[(first + time) % len(variants)]
-                row = kept[number]
-                told = _lines(row[text], f"row {number} of `{text}` in {train.origin}")
-                yield {**row, text: "\n".join([*told[:head], *_some(told[head:], keep, _chances(value, time))])}
+        for value, turn, number in _turns(places, times, variants):
+            row = kept[number]
+            told = _lines(row[text], f"row {number} of `{text}` in {train.origin}")
+            yield {**row, text: "\n".join([*told[:head], *_some(told[head:], keep, _chances(value, turn))])}
 
     def batches() -> Iterator[Any]:
         left = rows()
         while piece := list(islice(left, _ROWS)):
             yield pa.RecordBatch.from_pylist(piece, train.schema.remove_metadata())
 
-    stream = Stream(["viewed", train.key, text, same, times, keep, head], batches, train.origin)
+    stream = Stream(["viewed", train.key, text, same, times, variants, keep, head], batches, train.origin)
     return {**tables, "train": store(stream)}
+
+
+def _turns(places: Mapping[Any, list[int]], times: int, variants: int) -> Iterator[tuple[Any, int, int]]:
+    """Each thing's value, how many of its variants were before, and the place of the one whose turn it is."""
+    for time in range(times):
+        for value, numbers in places.items():
+            first, each = int(_chances(value).integers(len(numbers))), min(variants, len(numbers))
+            for turn in range(time * each, (time + 1) * each):
+                yield value, turn, numbers[(first + turn) % len(numbers)]
 
 
 def _chances(*of: Any) -> np.random.Generator:

@@ -13,6 +13,7 @@ from unspool.decode.hypothesis import Decodable as Decodable
 from unspool.decode.hypothesis import Hypothesis as Hypothesis
 from unspool.decode.hypothesis import without_unknown as without_unknown
 from unspool.decode.rescoring import rescored as rescored
+from unspool.decode.risk import by_risk as by_risk
 from unspool.decode.rollout import greedy as greedy
 from unspool.decode.rollout import sample as sample
 from unspool.decode.steps import Written as Written

@@ -31,6 +31,7 @@ from unspool.metrics.overlap import bleu_tokenised as bleu_tokenised
 from unspool.metrics.overlap import bleu_tokenised_single as bleu_tokenised_single
 from unspool.metrics.overlap import bleu_tokenised_words as bleu_tokenised_words
 from unspool.metrics.overlap import chrf as chrf
+from unspool.metrics.overlap import text_chrf as text_chrf
 from unspool.metrics.paired import Difference as Difference
 from unspool.metrics.paired import difference as difference
 from unspool.metrics.places import by_place as by_place

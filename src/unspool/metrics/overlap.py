@@ -15,6 +15,7 @@ from unspool.acts import words
 from unspool.metrics.score import Score, check
 
 _MARKS = (".", "?", "!")
+_CHRF = CHRF()
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
@@ -129,6 +130,16 @@ def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Scor
     counter = chrf_counter()
     result = counter.corpus_score(hypotheses, streams(references))
     return Score(float(result.score), "chrf", "higher", {}, str(counter.get_signature()))
+
+
+def text_chrf(text: str, reference: str) -> float:
+    """`chrf` of a single text, from 0 to 100.
+
+    Example:
+        >>> text_chrf("a red apple", "a red apple"), text_chrf("cow", "a red apple")
+        (100.0, 0.0)
+    """
+    return float(_CHRF.sentence_score(text, [reference]).score)
 
 
 def bleu_counter(*, lowercase: bool = False) -> BLEU:

@@ -107,10 +107,12 @@ class GatherSpec(Section):
     of: str
     """The column that holds what is told, as a name; never that of a row's own `by`."""
     near: str | None = None
-    """A column whose value variants of a thing share: in the next lines stands what the most similar other things are
-    told to be, by the same `by`; null: no such lines."""
-    hints: Annotated[int, Field(ge=1)] = 1
+    """A column whose value variants of a thing share: after the first line about a row's own thing stand examples, what
+    the most similar other things are called by the same `by`; null: no examples."""
+    examples: Annotated[int, Field(ge=1)] = 1
     """How many such lines, each of another value of `near`."""
+    first: list[str] = []
+    """Values of `by` that are told before others, in this order, and that examples are told beside."""
 
 
 class TransposeSpec(Section):

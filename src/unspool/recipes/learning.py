@@ -29,7 +29,9 @@ class ViewsSpec(Section):
     same: str
     """The column whose value variants of a thing share."""
     times: Annotated[int, Field(ge=1)]
-    """How many rows each thing has: its variants in turn."""
+    """How often each thing is there: its variants in turn."""
+    variants: Annotated[int, Field(ge=1)] = 1
+    """How many of its variants at most each time; with one, things with many count no more than others."""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The chance of a line to stay."""
     head: Annotated[int, Field(ge=0)] = 1
@@ -120,6 +122,9 @@ class DecodeSpec(Section):
     """α of log p / ((5 + length) / 6)^α, by which hypotheses are ranked; 0 prefers short ones, 1 is about even."""
     coverage_penalty: NotNegative = 0.0
     """Weight of the penalty on input that attention left out; 0: none."""
+    risk: Literal["chrf"] | None = None
+    """Minimum Bayes risk: of `beam` outputs, found or drawn, the one that is most like all of them by this metric;
+    what is found weighs as its score says; null: the one with the best score."""
     no_repeat_ngram: Size | None = None
     """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
     max_length_ratio: Positive = 3.0

@@ -16,6 +16,7 @@ from unspool.decode import (
     Hypothesis,
     all_of,
     beam_search,
+    by_risk,
     ctc_beam_search,
     ctc_greedy,
     greedy,
@@ -26,6 +27,7 @@ from unspool.decode import (
 )
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field, TextField
+from unspool.metrics import text_chrf
 from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
 from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
@@ -45,11 +47,18 @@ from unspool.tasks.base import (
 )
 from unspool.tokens import UNKNOWN
 
+_LIKENESS = {"chrf": text_chrf}
+
 
 def _without_unknown(scores: Tensor) -> Tensor:
     """Log-probabilities of each step, where the unknown token is never said. (rows, ids) -> (rows, ids)"""
     unknown = torch.tensor([UNKNOWN], device=scores.device)
     return scores.float().log_softmax(1).index_fill(1, unknown, -torch.inf)
+
+
+def sought(how: DecodeSpec, n_best: int) -> int:
+    """How many outputs to look for, of which the best `n_best` are told."""
+    return n_best if how.risk is None else max(how.beam, n_best)
 
 
 @dataclass(eq=False)
@@ -309,8 +318,8 @@ class SequenceToSequence:
         """Answers to raw inputs, in their order; like lengths are decoded together."""
 
         def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
-            found = self.hypotheses(model, batch, given, how, n_best=n_best, attention=attention)
-            return [self._prediction(*each) for each in zip(found, given, strict=True)]
+            found = self.hypotheses(model, batch, given, how, n_best=sought(how, n_best), attention=attention)
+            return self._answers(found, given, how, n_best)
 
         return in_batches(model, self, values, answers)
 
@@ -338,7 +347,14 @@ class SequenceToSequence:
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
         """Nothing is left to do."""
 
-    def _prediction(self, found: Sequence[Hypothesis], given: Any) -> Prediction:
+    def _answers(
+        self, found: Sequence[Sequence[Hypothesis]], given: Sequence[Any], how: DecodeSpec, n_best: int
+    ) -> list[Prediction]:
+        """The best `n_best` of what was found for each input, by their scores or by their risk."""
+        ranked = (self._ranked(*each, how) for each in zip(found, given, strict=True))
+        return [several[0]._replace(n_best=several[:n_best]) for several in ranked]
+
+    def _ranked(self, found: Sequence[Hypothesis], given: Any, how: DecodeSpec) -> tuple[Prediction, ...]:
         decode = self.fields[self.target].decode
         each = tuple(
             Prediction(
@@ -346,4 +362,8 @@ class SequenceToSequence:
             )
             for one in found
         )
-        return each[0]._replace(n_best=each)
+        if how.risk is None:
+            return each
+        scores = [0.0 if how.sample else one.score for one in each]  # what is drawn comes as often as it is probable
+        order = by_risk([one.text for one in each], scores, _LIKENESS[how.risk])
+        return tuple(each[place] for place in order)

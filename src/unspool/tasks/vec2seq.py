@@ -27,7 +27,7 @@ from unspool.tasks.base import (
     text_field,
     token_field,
 )
-from unspool.tasks.seq2seq import SequenceObjective, SequenceToSequence
+from unspool.tasks.seq2seq import SequenceObjective, SequenceToSequence, sought
 
 
 class VectorToSequence(SequenceToSequence):
@@ -86,8 +86,8 @@ class VectorToSequence(SequenceToSequence):
 
         def answers(ids: Tensor, given: list[Any]) -> list[Prediction]:
             opening = Ragged.from_list([self._opening(value) for value in given], ids).to(device)
-            found = self.hypotheses(model, Batch({}, ids), given, how, n_best=n_best, opening=opening)
-            return [self._prediction(*each) for each in zip(found, given, strict=True)]
+            found = self.hypotheses(model, Batch({}, ids), given, how, n_best=sought(how, n_best), opening=opening)
+            return self._answers(found, given, how, n_best)
 
         return after_openings(model, values, answers)
 

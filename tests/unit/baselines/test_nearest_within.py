@@ -68,3 +68,10 @@ def test_what_it_cannot_learn_from_is_named(case: str) -> None:
     with pytest.raises(DataError) as error:
         nearest_within(*rows)
     assert str(error.value) == message
+
+
+def test_examples_in_a_question_are_not_compared() -> None:
+    questions = ["fr\nen red apple\nen cow = vache", "fr\nen brown cow\nen red apple = pomme rouge"]
+    answers = ["pomme rouge", "vache brune"]
+    asked = ["fr\nen red rose\nen brown cow = vache brune\nen cow = vache", "fr\nen cow\nen red apple = pomme rouge"]
+    assert nearest_within(questions, answers, asked) == answers

@@ -112,26 +112,55 @@ def of_kinds(rows: list[tuple[str, str, str, str]]) -> Table:
     return Table.from_rows([dict(zip(("thing", "kind", "language", "name"), row, strict=True)) for row in rows])
 
 
-def test_a_second_line_tells_of_the_thing_that_is_most_alike_but_is_no_variant_of_it() -> None:
+def test_examples_tell_of_what_is_most_alike_but_no_variant_beside_what_is_told_of_both() -> None:
     given = {"train": of_kinds(TOLD), "test": of_kinds(ASKED)}
     tables = gathered(given, **NAMES, near="kind")
-    second = [known.split("\n")[1] for known in tables["train"].column("known")]
+    third = [known.split("\n")[2] for known in tables["train"].column("known")]
     # The apple's nearest is the small apple, a variant; of others the rose, whose English name has "red " in common.
-    assert second == ["red rose", "rose rouge", "red rose", "rose rouge", "red apple", "pomme rouge", ""]
+    assert third == [
+        "fr rose rouge = red rose",
+        "en red rose = rose rouge",
+        "fr rose rouge = red rose",
+        "en red rose = rose rouge",
+        "fr pomme rouge = red apple",
+        "en red apple = pomme rouge",
+        "",
+    ]
     # Nothing is known of the cherry, and no name in Italian at all. The cow is "vache", not much like an apple.
-    assert [known.split("\n")[1] for known in tables["test"].column("known")] == ["", "", "red apple"]
+    assert [known.split("\n")[2] for known in tables["test"].column("known")] == ["", "", "fr pomme rouge = red apple"]
     without = gathered(given, **NAMES)
     for part, table in tables.items():
         for mine, plain in zip(table.column("known"), without[part].column("known"), strict=True):
-            first, _, *others = mine.split("\n")
-            assert [first, *others] == plain.split("\n")
+            asked, others, _, *more = mine.split("\n")
+            assert [asked, *([others] if others else []), *more] == plain.split("\n")
 
 
-def test_hints_are_of_a_kind_each_and_empty_where_there_are_no_more() -> None:
+def test_examples_are_of_a_kind_each_and_empty_where_there_are_no_more() -> None:
     roses = [*TOLD, ("pink", "flower", "en", "red pink"), ("pink", "flower", "fr", "rose pâle")]
-    tables = gathered({"train": of_kinds(roses), "test": of_kinds(ASKED)}, **NAMES, near="kind", hints=3)
+    tables = gathered({"train": of_kinds(roses), "test": of_kinds(ASKED)}, **NAMES, near="kind", examples=3)
     assert list(tables["train"].column("known"))[:2] == [
-        "en\nred rose\n\n\nfr pomme rouge",  # and no red pink, a flower as well
-        "fr\nrose rouge\n\n\nen red apple",
+        "en\nfr pomme rouge\nfr rose rouge = red rose\n\n",  # and no red pink, a flower as well
+        "fr\nen red apple\nen red rose = rose rouge\n\n",
     ]
-    assert list(tables["test"].column("known"))[2] == "en\nred rose\nred apple\n\nfr vache"
+    assert list(tables["test"].column("known"))[:1] == ["fr\n\n\n\n"]  # of which nothing is known
+
+
+def test_what_is_to_be_told_first_is_and_examples_are_told_beside_it() -> None:
+    rows = [*TOLD, ("apple", "fruit", "it", "mela"), ("rose", "flower", "it", "rosa rossa")]
+    asked = of_kinds([("apple", "fruit", "de", "apfel")])
+    given = {"train": of_kinds([*rows, ("rose", "flower", "de", "rote rose")]), "test": asked}
+    (known,) = gathered(given, **NAMES, near="kind", first=["it", "fr"])["test"].column("known")
+    assert known == "de\nit mela\nit rosa rossa = rote rose\nfr pomme rouge\nen red apple"
+    (plain,) = gathered(given, **NAMES, first=["fr"])["test"].column("known")
+    assert plain == "de\nfr pomme rouge\nen red apple\nit mela"
+
+
+def test_an_example_stands_alone_where_nothing_is_told_of_both() -> None:
+    rows = [
+        ("apple", "fruit", "en", "red apple"),
+        ("rose", "flower", "fr", "red rose"),
+        ("rose", "flower", "de", "rote rose"),
+    ]
+    given = {"train": of_kinds(rows), "test": of_kinds([("apple", "fruit", "de", "apfel")])}
+    (known,) = gathered(given, **NAMES, near="kind")["test"].column("known")
+    assert known == "de\nen red apple\nrote rose"

@@ -35,6 +35,16 @@ def test_each_thing_is_there_equally_often_with_its_variants_in_turn() -> None:
     assert len(set(variants["c"])) == 4
 
 
+def test_things_with_variants_count_more_where_several_are_taken_at_a_time() -> None:
+    rows = list(viewed({"train": table(a=1, b=2, c=9)}, **GIVEN | {"variants": 3})["train"])
+    assert Counter(row["thing"] for row in rows) == {"a": 4, "b": 8, "c": 12}
+    variants = {thing: Counter(row["text"].split("\n")[1] for row in rows if row["thing"] == thing) for thing in "abc"}
+    assert variants["b"] == {"0": 4, "1": 4}
+    assert sorted(variants["c"].values()) == [1] * 6 + [2] * 3  # twelve of nine in turn
+    told = [row["text"] for row in rows]
+    assert len(set(told)) == len(told)  # and each view by chances of its own
+
+
 def test_first_lines_stay_and_of_the_others_about_a_share_in_their_order() -> None:
     rows = viewed({"train": table(a=1)}, **GIVEN | {"times": 400, "keep": 0.3})["train"]
     kept = [row["text"].split("\n") for row in rows]
@@ -62,6 +72,7 @@ def test_views_of_a_thing_depend_neither_on_others_nor_on_parts() -> None:
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "times": ({"times": 0}, "`times` must be at least 1, but is 0"),
+    "variants": ({"variants": 0}, "`variants` must be at least 1, but is 0"),
     "keep": ({"keep": 0}, "`keep` must be a chance above 0, at most 1, but is 0"),
     "column": ({"same": "thin"}, "`thin` is no column of memory; there are thing, text (nearest: `thing`)"),
 }

@@ -7,8 +7,10 @@ import torch
 
 from unspool import Ragged, recipes
 from unspool.data import Batch
+from unspool.decode import by_risk
 from unspool.errors import RecipeError
 from unspool.fields import TextField
+from unspool.metrics import text_chrf
 from unspool.models import PointerGenerator
 from unspool.tasks import SequenceToSequence
 
@@ -76,6 +78,33 @@ def test_outputs_are_as_long_as_the_input_allows(task: SequenceToSequence) -> No
     short = how.model_copy(update={"max_length": 3})
     assert [len(answer.text.split()) for answer in task.predict(model, ["abc", "", "b"], short)] == [3, 2, 3]
     assert task.predict(model, [], how) == []
+
+
+def test_by_risk_the_outputs_are_those_of_the_search_and_the_first_is_most_like_all(task: SequenceToSequence) -> None:
+    torch.manual_seed(0)
+    model, words = task.build(), ["abc", "b", "bcd"]
+    how = task.recipe.decode.model_copy(update={"beam": 6})
+    careful = how.model_copy(update={"risk": "chrf"})
+    searched = task.predict(model, words, how, n_best=6)
+    for n_best in (6, 2, 1):
+        for plain, answer in zip(searched, task.predict(model, words, careful, n_best=n_best), strict=True):
+            several = plain.n_best
+            order = by_risk([each.text for each in several], [each.score for each in several], text_chrf)
+            expected = [(several[place].text, several[place].score) for place in order[:n_best]]
+            assert [(each.text, each.score) for each in answer.n_best] == expected
+            assert (answer.text, answer.score) == expected[0]
+    assert [each.text for each in searched] != [each.text for each in task.predict(model, words, careful)]
+
+
+def test_by_risk_as_many_are_drawn_as_the_beam_is_wide(task: SequenceToSequence) -> None:
+    torch.manual_seed(0)
+    model = task.build()
+    drawing = task.recipe.decode.model_copy(update={"beam": 5, "sample": True})
+    (drawn,) = task.predict(model, ["abc"], drawing, n_best=5)
+    (chosen,) = task.predict(model, ["abc"], drawing.model_copy(update={"risk": "chrf"}))
+    texts = [each.text for each in drawn.n_best]
+    assert chosen.text == texts[by_risk(texts, [0.0] * 5, text_chrf)[0]]  # what is drawn weighs alike
+    assert len(chosen.n_best) == 1
 
 
 COPYING = {"kind": "general", "copying": True}

@@ -1,0 +1,45 @@
+"""Minimum Bayes risk: of several outputs the one that is most like all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from unspool.errors import DecodingError
+
+
+def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[str, str], float]) -> list[int]:
+    """The places of outputs for one input, by what they are expected to reach: the best first.
+
+        expected(y) = Σ_z p(z) likeness(y, z),    p = softmax(scores)
+
+    The most probable output is often too short, or an odd one beside many that agree; this one is not.
+
+    Args:
+        texts: outputs, as a search or several drawings found them.
+        scores: of each, in nats; equal ones where texts were drawn, which are there as often as they are probable.
+        likeness: of a text to another as its reference; the more alike, the higher: `unspool.metrics.text_chrf`.
+
+    Returns:
+        Of outputs that are expected to be as good the one that came first comes first.
+
+    Raises:
+        DecodingError: not one score a text.
+
+    Example:
+        >>> from unspool.metrics import text_chrf
+        >>> by_risk(["vache", "the red apple", "a red apple"], [-1.0, -1.1, -1.2], text_chrf)
+        [1, 2, 0]
+
+    Reference:
+        Kumar & Byrne (2004), over a list of the best; Eikema & Aziz (2020), over samples.
+    """
+    if len(texts) != len(scores):
+        raise DecodingError(f"`scores` must be one a text, {len(texts)}, but are {len(scores)}")
+    if not texts:
+        return []
+    chances = np.exp(np.asarray(scores, np.float64) - max(scores))
+    alike = np.array([[likeness(one, other) for other in texts] for one in texts])
+    order: list[int] = np.argsort(-(alike @ chances), kind="stable").tolist()
+    return order
