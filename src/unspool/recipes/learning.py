@@ -85,7 +85,7 @@ class TrainSpec(Section):
     validate_every: Validating = Every(1, "epochs")
     """When to validate: `1 epoch`, or steps such as `500 steps`."""
     validate_examples: Size | None = 2000
-    """Most examples to decode for the metrics of a validation; null: all. The loss is always over all."""
+    """Most examples to decode for the metrics of a validation, evenly spread; null: all. The loss is always over all."""
     patience: Size | None = None
     """Validations without a better result before training stops; null: none are too many."""
     metric: str = "loss"

@@ -266,7 +266,7 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     or where a question has one right answer, every row.
 
     Args:
-        limit: the most questions; None: all.
+        limit: the most questions, evenly from the first row on; None: all.
     """
     columns = [table.column(name) for name in task.sources]
     asked = zip(*columns, strict=True) if columns else repeat((), len(table))
@@ -276,20 +276,28 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
         return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
 
     if not task.many_answers:
-        chosen = [(question(values), answer) for values, answer in islice(rows, limit)]
+        chosen = [(question(values), answer) for values, answer in _spread(rows, len(table), limit)]
         return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
     known: dict[Any, list[Any]] = {}
     asked_once: dict[Any, tuple[Any, ...]] = {}
     for values, answer in rows:
         known.setdefault(_key(task.alike(values)), []).append(answer)
         asked_once.setdefault(_key(values), values)
-    chosen_once = list(islice(asked_once.values(), limit))
+    chosen_once = _spread(asked_once.values(), len(asked_once), limit)
     inputs = [question(values) for values in chosen_once]
     answers = [
         [task.as_text(each, answer) for answer in known[_key(task.alike(values))]]
         for each, values in zip(inputs, chosen_once, strict=True)
     ]
     return Questions(inputs, answers)
+
+
+def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:
+    """So many of the rows, evenly over all: rows may stand in an order, of which the beginning tells little."""
+    if limit is None or limit >= count:
+        return list(rows)
+    places = {turn * count // limit for turn in range(limit)}
+    return [row for place, row in enumerate(islice(rows, max(places) + 1)) if place in places]
 
 
 def _key(value: Any) -> Any:
