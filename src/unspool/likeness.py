@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BESIDE = " = "
+"""Between the two names of an example that a text shows, as in `en cow = vache`; one of a single name begins with it."""
+
 _CELLS = 4_000_000  # likenesses held at once: about 100 MB with scipy's indices
+
+
+def without_examples(lines: Iterable[str]) -> str:
+    """What there is to compare of a text: its lines but for examples, which are of other things, and empty ones.
+
+    Example:
+        >>> without_examples(["en calf", "en cow = vache", "", "= veau", "it vitello"])
+        'en calf\\nit vitello'
+    """
+    return "\n".join(line for line in lines if line and BESIDE not in f" {line}")
 
 
 def likenesses(known: Sequence[str], asked: Sequence[str]) -> Iterator[NDArray[np.float64]]:

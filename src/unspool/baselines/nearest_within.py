@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from unspool.baselines.examples import check
 from unspool.baselines.nearest import nearest
 from unspool.errors import DataError
+from unspool.likeness import without_examples
 from unspool.nearest import choices
-
-BESIDE = " = "
-"""Between the two names of an example that a question shows."""
 
 
 def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
@@ -55,4 +53,4 @@ def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequ
 def _parts(question: str) -> tuple[str, str]:
     """The first line of a question, and the others without examples."""
     first, *others = question.split("\n")
-    return first, "\n".join(line for line in others if BESIDE not in line)
+    return first, without_examples(others)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from unspool.baselines.nearest_within import BESIDE
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
-from unspool.likeness import most_alike
+from unspool.likeness import BESIDE, most_alike
+from unspool.nearest import choices
 
 _ROWS = 4096  # made at a time
 
@@ -48,7 +48,7 @@ def gathered(
 
             🐙     it  →  it⏎en octopus⏎en squid = calamaro⏎en whale = balena⏎es pulpo        near="emoji", examples=2
 
-    A line is empty where there is nothing to tell.
+    A line is empty where there is nothing to tell, and an example begins with `=` where there is nothing beside it.
 
     Args:
         tables: by part, with one called "train". What its rows say is held in memory.
@@ -62,7 +62,8 @@ def gathered(
         first: values of `by` that are told before others, in this order.
 
     Raises:
-        DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts.
+        DataError: no such column; a column called as the new one is; values of `by` or `of` that are no texts; one of
+            `first` that the training part does not tell, or twice; with `near`, a text that holds ` = `.
 
     Example:
         >>> rows = [("🐙", "en", "octopus"), ("🐙", "es", "pulpo"), ("🐄", "en", "cow")]
@@ -80,6 +81,7 @@ def gathered(
     known: dict[Any, list[tuple[str, str]]] = defaultdict(list)
     for thing, *told in _told(tables["train"], same, by, of):
         known[thing].append((told[0], told[1]))
+    _check(known, first, of if near is not None else None)
     ranks = {which: rank for rank, which in enumerate(first)}
     for each in known.values():
         each.sort(key=lambda told: (ranks.get(told[0], len(ranks)), told[0]))
@@ -88,19 +90,33 @@ def gathered(
 
     def made(part: str) -> Table:
         def told() -> Iterator[list[str]]:
-            rows = list(_told(tables[part], same, by, of))
-            others = [_others(known, thing, asked) for thing, asked, _ in rows]
+            rows = _told(tables[part], same, by, of)
             if near is None:
-                return ([asked, *each] for (_, asked, _), each in zip(rows, others, strict=True))
+                return ([asked, *_others(known, thing, asked)] for thing, asked, _ in rows)
             shown = _examples(tables[part], tables["train"], known, names, near, examples)
             return (
-                [asked, *(each[:1] or [""]), *lines, *each[1:]]
-                for (_, asked, _), each, lines in zip(rows, others, shown, strict=True)
+                [asked, *(others[:1] or [""]), *lines, *others[1:]]
+                for (thing, asked, _), lines in zip(rows, shown, strict=True)
+                for others in [_others(known, thing, asked)]
             )
 
-        return _with_known(tables[part], into, [learned, near, examples, *first, *names], told)
+        return _with_known(tables[part], into, [learned, near, examples, list(first), *names], told)
 
     return {part: made(part) for part in tables}
+
+
+def _check(known: Mapping[Any, list[tuple[str, str]]], first: Sequence[str], shown: str | None) -> None:
+    """Raise a `DataError` where what is to be told first is never told, or what examples show can't be told apart."""
+    values = {which for each in known.values() for which, _ in each}
+    for which in first:
+        if which not in values:
+            raise DataError(
+                f"`{which}` is to be told `first`, but of the training part {choices(which, sorted(values))}"
+            )
+        if first.count(which) > 1:
+            raise DataError(f"`first` must name each value once, but names `{which}` {first.count(which)} times")
+    for name in (text for each in known.values() for _, text in each if shown is not None and BESIDE in f" {text} "):
+        raise DataError(f"`{shown}` must not hold ` = `, which is between the names of an example, but is `{name}`")
 
 
 def _with_known(table: Table, into: str, made_of: Sequence[Any], told: Callable[[], Iterable[list[str]]]) -> Table:
@@ -152,8 +168,8 @@ def _examples(
 def _example(known: Mapping[Any, list[tuple[str, str]]], asked: Any, other: Any, which: str, text: str) -> str:
     """What is told of another thing, beside the first that is told of both by something else than `which`."""
     both = {each for each, _ in known.get(asked, ())} - {which}
-    beside = next((f"{each} {told}{BESIDE}" for each, told in known[other] if each in both), "")
-    return f"{beside}{text}"
+    beside = next((f"{each} {told}" for each, told in known[other] if each in both), "")
+    return f"{beside}{BESIDE}{text}".lstrip()
 
 
 def _told(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:

@@ -27,7 +27,7 @@ def viewed(
     keep: float = 0.5,
     head: int = 1,
 ) -> dict[str, Table]:
-    r"""Tables whose training part has each thing equally often, however many variants it has, and never told whole.
+    r"""Tables whose training part has each thing as often, or each of a few variants of it, and never told whole.
 
         text="known", same="pair", times=3, keep=0.5, of two rows with one `pair`:
 

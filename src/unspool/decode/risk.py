@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-
-import numpy as np
 
 from unspool.errors import DecodingError
 
 
 def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[str, str], float]) -> list[int]:
-    """The places of outputs for one input, by what they are expected to reach: the best first.
+    """The places of the different outputs for one input, by what they are expected to reach: the best first.
 
         expected(y) = Σ_z p(z) likeness(y, z),    p = softmax(scores)
 
-    The most probable output is often too short, or an odd one beside many that agree; this one is not.
+    The output with the best score is often too short, or an odd one beside many that agree; this one is not.
 
     Args:
         texts: outputs, as a search or several drawings found them.
@@ -22,7 +21,7 @@ def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[s
         likeness: of a text to another as its reference; the more alike, the higher: `unspool.metrics.text_chrf`.
 
     Returns:
-        Of outputs that are expected to be as good the one that came first comes first.
+        Of each text the first place; of texts that are expected to be as good, too, the first comes first.
 
     Raises:
         DecodingError: not one score a text.
@@ -37,9 +36,11 @@ def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[s
     """
     if len(texts) != len(scores):
         raise DecodingError(f"`scores` must be one a text, {len(texts)}, but are {len(scores)}")
-    if not texts:
-        return []
-    chances = np.exp(np.asarray(scores, np.float64) - max(scores))
-    alike = np.array([[likeness(one, other) for other in texts] for one in texts])
-    order: list[int] = np.argsort(-(alike @ chances), kind="stable").tolist()
-    return order
+    best, first, chances = max(scores, default=0.0), dict[str, int](), dict[str, float]()
+    for place, (text, score) in enumerate(zip(texts, scores, strict=True)):
+        first.setdefault(text, place)
+        chances[text] = chances.get(text, 0.0) + (1.0 if score == best else math.exp(score - best))
+    if len(first) == 1:
+        return [0]
+    expected = {one: math.fsum(chance * likeness(one, other) for other, chance in chances.items()) for one in first}
+    return sorted(first.values(), key=lambda place: (-expected[texts[place]], place))

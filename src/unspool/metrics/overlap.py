@@ -133,12 +133,14 @@ def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Scor
 
 
 def text_chrf(text: str, reference: str) -> float:
-    """`chrf` of a single text, from 0 to 100.
+    """`chrf` of a single text, from 0 to 100; of equal ones 100, where there is nothing in them, too.
 
     Example:
         >>> text_chrf("a red apple", "a red apple"), text_chrf("cow", "a red apple")
         (100.0, 0.0)
     """
+    if text == reference:
+        return 100.0
     return float(_CHRF.sentence_score(text, [reference]).score)
 
 

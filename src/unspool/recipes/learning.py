@@ -29,7 +29,7 @@ class ViewsSpec(Section):
     same: str
     """The column whose value variants of a thing share."""
     times: Annotated[int, Field(ge=1)]
-    """How often each thing is there: its variants in turn."""
+    """How often each thing is there, or each of `variants`: its variants in turn."""
     variants: Annotated[int, Field(ge=1)] = 1
     """How many of its variants at most each time; with one, things with many count no more than others."""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -85,7 +85,7 @@ class TrainSpec(Section):
     validate_every: Validating = Every(1, "epochs")
     """When to validate: `1 epoch`, or steps such as `500 steps`."""
     validate_examples: Size | None = 2000
-    """Most examples to decode for the metrics of a validation, evenly spread; null: all. The loss is always over all."""
+    """Most examples to decode for the metrics of a validation, evenly spread; null: all. The loss is over all."""
     patience: Size | None = None
     """Validations without a better result before training stops; null: none are too many."""
     metric: str = "loss"
@@ -123,8 +123,9 @@ class DecodeSpec(Section):
     coverage_penalty: NotNegative = 0.0
     """Weight of the penalty on input that attention left out; 0: none."""
     risk: Literal["chrf"] | None = None
-    """Minimum Bayes risk: of `beam` outputs, found or drawn, the one that is most like all of them by this metric;
-    what is found weighs as its score says; null: the one with the best score."""
+    """Minimum Bayes risk: of `beam` outputs of an encoder–decoder, a decoder of a vector or CTC, or of as many as are
+    asked for, the one that is most like all by this metric. What is found weighs by its score, what is drawn alike;
+    null: the one with the best score, or a single one that is drawn. Validations are greedy."""
     no_repeat_ngram: Size | None = None
     """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
     max_length_ratio: Positive = 3.0

@@ -35,6 +35,7 @@ from unspool.runs.preparing import Prepared
 from unspool.runs.run import Run, questions
 from unspool.tasks import Prediction, SequenceToSequence
 from unspool.tasks.base import by_column
+from unspool.tasks.seq2seq import sought
 from unspool.training import pictures, plots
 
 _log = logging.getLogger("unspool.runs")
@@ -139,7 +140,9 @@ def _draw_alignment(run: Run, column: str, example: _Example) -> None:
     assert isinstance(task, SequenceToSequence)
     frames = run.fields[column].encode(example.asked[column])
     batch = Batch({column: Ragged.from_list([frames], ids)}, ids).to(next(model.parameters()).device)
-    tokens = task.hypotheses(model, batch, [example.asked[column]], run.recipe.decode)[0][0].tokens
+    how, decode = run.recipe.decode, run.fields[task.target].decode
+    found = task.hypotheses(model, batch, [example.asked[column]], how, n_best=sought(how, 1))[0]
+    tokens = next(each.tokens for each in found if decode(each.tokens) == example.answer.text)
     with torch.no_grad():
         scores = model(task.source(batch)).map(lambda step: step.float().log_softmax(1))
     places = ctc_alignment(scores, Ragged.from_list([tokens], ids)).values.tolist()

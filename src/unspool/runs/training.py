@@ -200,7 +200,7 @@ def validation_of(made: Prepared) -> Any:
     objective = made.task.objective(made.model, training=False)
     task = reading_encoded(made, "valid")
     asked = questions(made.tables["valid"], task, made.recipe.train.validate_examples)
-    greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False})
+    greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False, "risk": None})
     metrics = made.recipe.metrics
     characters = characters_of(made.tables["valid"], made.task)
 

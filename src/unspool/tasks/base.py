@@ -48,7 +48,7 @@ class Prediction(NamedTuple):
 
     Fields:
         text: the output, as the field decodes it.
-        score: what it was ranked by; in nats where nothing was normalised.
+        score: what it was ranked by, unless by risk; in nats where nothing was normalised.
         log_probability: of the output given the input, in nats.
         complete: whether the model ended it, rather than the limit on length.
         n_best: this one and the next best, if more than one was asked for.

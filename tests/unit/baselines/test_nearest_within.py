@@ -75,3 +75,5 @@ def test_examples_in_a_question_are_not_compared() -> None:
     answers = ["pomme rouge", "vache brune"]
     asked = ["fr\nen red rose\nen brown cow = vache brune\nen cow = vache", "fr\nen cow\nen red apple = pomme rouge"]
     assert nearest_within(questions, answers, asked) == answers
+    alone = ["fr\nen red apple\n= rote rose", "fr\nen red apples\n\n\n"]
+    assert nearest_within(alone, ["pomme", "pommes"], ["fr\nen red apples tree\n= rote rose"]) == ["pommes"]

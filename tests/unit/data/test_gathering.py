@@ -163,4 +163,32 @@ def test_an_example_stands_alone_where_nothing_is_told_of_both() -> None:
     ]
     given = {"train": of_kinds(rows), "test": of_kinds([("apple", "fruit", "de", "apfel")])}
     (known,) = gathered(given, **NAMES, near="kind")["test"].column("known")
-    assert known == "de\nen red apple\nrote rose"
+    assert known == "de\nen red apple\n= rote rose"
+
+
+def test_a_table_changes_with_what_is_told_first_and_with_how_many_examples() -> None:
+    given = {"train": of_kinds(TOLD), "test": of_kinds(ASKED)}
+    more: list[dict[str, Any]] = [{}, {"near": "kind"}, {"near": "kind", "examples": 2}, {"first": ["fr"]}]
+    more.append({"near": "kind", "first": ["fr"]})
+    assert len({gathered(given, **NAMES, **each)["test"].key for each in more}) == 5
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "never told": (
+        {"first": ["fr", "eng"]},
+        "`eng` is to be told `first`, but of the training part there are en, fr (nearest: `en`)",
+    ),
+    "twice": ({"first": ["fr", "en", "fr"]}, "`first` must name each value once, but names `fr` 2 times"),
+    "an example": (
+        {"near": "kind"},
+        "`name` must not hold ` = `, which is between the names of an example, but is `one = ein`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_can_not_be_told_or_shown_is_named(case: str) -> None:
+    change, message = WRONG[case]
+    with pytest.raises(DataError) as error:
+        gathered({"train": of_kinds([*TOLD, ("one", "number", "en", "one = ein")])}, **NAMES, **change)
+    assert str(error.value) == message

@@ -1,8 +1,11 @@
 """Of several outputs the one that all of them are most like."""
 
 import math
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, lists, sampled_from, tuples
 
 from unspool.decode import by_risk
 from unspool.errors import DecodingError
@@ -44,9 +47,38 @@ def test_a_likeness_is_asked_of_an_output_against_the_other_as_its_reference() -
     assert set(asked) == {("red", "red"), ("red", "red apple"), ("red apple", "red"), ("red apple", "red apple")}
 
 
-def test_of_equals_the_first_comes_first_and_none_of_none() -> None:
-    assert by_risk(["a", "a", "a"], [-3.0, -1.0, -2.0], shared) == [0, 1, 2]
+def test_of_each_text_the_first_stands_for_all_and_none_of_none() -> None:
+    assert by_risk(["a", "a", "a"], [-3.0, -1.0, -2.0], shared) == [0]
     assert by_risk([], [], shared) == []
+    # Two that are there once each and one that is there twice.
+    assert by_risk(["x", "y z", "w", "y z"], [0.0, -0.1, -0.2, -0.1], shared) == [1, 0, 2]
+
+
+@given(lists(tuples(sampled_from(["a", "b", "a b", "b a", ""]), floats(-30, 0)), min_size=1, max_size=12))
+def test_equal_texts_change_nothing_but_how_probable_they_are(found: list[tuple[str, float]]) -> None:
+    texts, scores = [text for text, _ in found], [score for _, score in found]
+    places = by_risk(texts, scores, text_chrf)
+    assert sorted(places) == sorted(texts.index(text) for text in set(texts))
+    merged = sorted(set(texts), key=texts.index)
+    summed = [math.log(math.fsum(math.exp(score) for text, score in found if text == each)) for each in merged]
+    again = [merged[place] for place in by_risk(merged, summed, text_chrf)]
+    expected = {
+        one: sum(math.exp(score) * text_chrf(one, other) for other, score in zip(merged, summed, strict=True))
+        for one in merged
+    }
+    for order in ([texts[place] for place in places], again):
+        ranked = [expected[text] for text in order]
+        assert all(after <= before * (1 + 1e-9) for before, after in pairwise(ranked))
+
+
+def test_an_output_that_can_not_be_weighs_nothing_and_all_such_weigh_alike() -> None:
+    never = -math.inf
+    assert by_risk(["red", "a red apple", "the red apple"], [0.0, never, never], shared) == [0, 1, 2]
+    assert by_risk(["red", "a red apple", "the red apple"], [never] * 3, shared)[0] == 1
+
+
+def test_an_empty_output_may_be_the_best() -> None:
+    assert by_risk(["", "cow"], [-0.1, -3.0], text_chrf) == [0, 1]
 
 
 def test_a_score_for_each_text_is_needed() -> None:
@@ -55,6 +87,7 @@ def test_a_score_for_each_text_is_needed() -> None:
 
 
 def test_the_likeness_of_a_text_is_that_of_a_corpus_of_it() -> None:
+    assert text_chrf("", "") == text_chrf(" ", " ") == 100
     for text in TEXTS:
         for other in TEXTS:
             assert text_chrf(text, other) == pytest.approx(chrf([text], [[other]]).value)
