@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BESIDE = " = "
-"""Between the two names of an example that a text shows, as in `en cow = vache`; one of a single name begins with it."""
+"""Between the two names of an example that a text shows, as `en cow = vache`; one of a single name begins so."""
 
 _CELLS = 4_000_000  # likenesses held at once: about 100 MB with scipy's indices
 

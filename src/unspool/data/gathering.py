@@ -110,9 +110,7 @@ def _check(known: Mapping[Any, list[tuple[str, str]]], first: Sequence[str], sho
     values = {which for each in known.values() for which, _ in each}
     for which in first:
         if which not in values:
-            raise DataError(
-                f"`{which}` is to be told `first`, but of the training part {choices(which, sorted(values))}"
-            )
+            raise DataError(f"`{which}` is to be told `first`, but in training {choices(which, sorted(values))}")
         if first.count(which) > 1:
             raise DataError(f"`first` must name each value once, but names `{which}` {first.count(which)} times")
     for name in (text for each in known.values() for _, text in each if shown is not None and BESIDE in f" {text} "):

@@ -176,7 +176,7 @@ def test_a_table_changes_with_what_is_told_first_and_with_how_many_examples() ->
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "never told": (
         {"first": ["fr", "eng"]},
-        "`eng` is to be told `first`, but of the training part there are en, fr (nearest: `en`)",
+        "`eng` is to be told `first`, but in training there are en, fr (nearest: `en`)",
     ),
     "twice": ({"first": ["fr", "en", "fr"]}, "`first` must name each value once, but names `fr` 2 times"),
     "an example": (
