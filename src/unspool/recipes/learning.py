@@ -125,7 +125,7 @@ class DecodeSpec(Section):
     risk: Literal["chrf"] | None = None
     """Minimum Bayes risk: of `beam` outputs of an encoder–decoder, a decoder of a vector or CTC, or of as many as are
     asked for, the one that is most like all by this metric. What is found weighs by its score, what is drawn alike;
-    null: the one with the best score, or a single one that is drawn. Validations are greedy."""
+    equals are told once. null: the one with the best score, or a single one that is drawn. Validations are greedy."""
     no_repeat_ngram: Size | None = None
     """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
     max_length_ratio: Positive = 3.0
