@@ -16,6 +16,7 @@ from unspool.recipes.network import (
     EncoderWithHeadSpec,
     LanguageModelSpec,
     ModelSpec,
+    PlainSpec,
     VectorDecoderSpec,
 )
 from unspool.recipes.reading import written
@@ -82,6 +83,7 @@ class Recipe(Section):
             raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
         self._check_language_model()
         self._check_measures()
+        self._check_risk()
         self._check_emission()
         self._check_candidates()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
@@ -124,6 +126,19 @@ class Recipe(Section):
             raise mistake("metrics", f"must be without `{asked[0]}` where nothing is asked; there is perplexity")
         if self.train.scheduled_sampling:
             raise mistake("train.scheduled_sampling", "must be 0 where `model.kind` is language-model")
+
+    def _check_risk(self) -> None:
+        """Outputs that are ranked by their risk are texts, and the model finds several."""
+        if self.decode.risk is None:
+            return
+        if isinstance(self.model, LanguageModelSpec | EncoderWithHeadSpec | PlainSpec):
+            kind = self.model.kind
+            raise mistake(
+                "decode.risk", f"must be null where `model.kind` is {kind}, which has no outputs to choose of"
+            )
+        for name, spec in self.outputs.items():
+            if not isinstance(spec, TextSpec):
+                raise mistake("decode.risk", f"must be null where `outputs.{name}` is of kind {spec.kind}, not a text")
 
     def _check_candidates(self) -> None:
         """What offers the answers is a text of lines, and the answer a text of the same vocabulary."""

@@ -8,7 +8,7 @@ from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
 from unspool.tasks.candidates import SequenceToCandidate as SequenceToCandidate
 from unspool.tasks.language import LanguageModelling as LanguageModelling
-from unspool.tasks.seq2seq import SequenceObjective as SequenceObjective
+from unspool.tasks.objectives import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
 from unspool.tasks.vec2seq import VectorToSequence as VectorToSequence

@@ -27,7 +27,8 @@ from unspool.tasks.base import (
     text_field,
     token_field,
 )
-from unspool.tasks.seq2seq import SequenceObjective, SequenceToSequence, sought
+from unspool.tasks.objectives import SequenceObjective
+from unspool.tasks.seq2seq import SequenceToSequence, sought
 
 
 class VectorToSequence(SequenceToSequence):

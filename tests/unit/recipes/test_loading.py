@@ -504,6 +504,21 @@ def test_what_drawings_can_not_have_is_told(recipe: str, given: str, message: st
     assert str(error.value) == f"override `{given}`: {message}"
 
 
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("babble", "where `model.kind` is language-model, which has no outputs to choose of"),
+        ("sentiment", "where `model.kind` is encoder, which has no outputs to choose of"),
+        ("sketch", "where `outputs.strokes` is of kind strokes, not a text"),
+        ("compose", "where `outputs.notes` is of kind chords, not a text"),
+    ],
+)
+def test_what_finds_no_texts_to_choose_of_has_no_risk(recipe: str, message: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.load(recipe, ["decode.risk=chrf"])
+    assert str(error.value) == f"override `decode.risk=chrf`: `decode.risk` must be null {message}"
+
+
 def test_a_decoder_may_read_nothing() -> None:
     for changes in (["inputs={}"], []):
         given = {**SMALL, "model": {"kind": "decoder"}}
