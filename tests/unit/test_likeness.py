@@ -1,9 +1,12 @@
 """Which texts are most like another."""
 
+import random
+
+import numpy
 import pytest
 
 from unspool import likeness
-from unspool.likeness import most_alike
+from unspool.likeness import likenesses, most_alike
 
 KNOWN = ["red apple", "red rose", "red rise", "cow"]
 GROUPS = ["fruit", "flower", "flower", "animal"]
@@ -28,3 +31,31 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = most_alike(KNOWN, asked, (GROUPS, ["song"] * 4), 2)
     monkeypatch.setattr(likeness, "_CELLS", 5)
     assert most_alike(KNOWN, asked, (GROUPS, ["song"] * 4), 2) == whole == [[2, 0], [3, 1], [0], []]
+
+
+def test_what_is_found_next_holds_what_was_not_yet_held() -> None:
+    known, asked = ["red apple", "red apples", "red apple tree", "cow"], "red apple and cow"
+    groups = (["a", "b", "c", "d"], ["e"])
+    by_likeness = sorted(range(4), key=lambda place: -next(likenesses(known, [asked]))[place])
+    assert (by_likeness[0], by_likeness[3]) == (0, 3)
+    assert most_alike(known, [asked], groups, 2) == [[0, 3]]
+    assert most_alike(known, [asked], groups, 4)[0][:2] == [0, 3]
+
+
+def test_they_are_those_of_feature_decay_one_by_one() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+
+    draws = random.Random(5)
+    words = ["".join(draws.choices("abcdef", k=draws.randint(2, 5))) for _ in range(30)]
+    known = [" ".join(draws.sample(words, draws.randint(1, 6))) for _ in range(60)]
+    asked = [" ".join(draws.sample(words, 4)) for _ in range(20)]
+    runs = TfidfVectorizer(analyzer="char", ngram_range=(2, 4))
+    vectors = runs.fit_transform(known).toarray()
+    for text, found in zip(asked, most_alike(known, asked, (range(60), [-1] * 20), 5), strict=True):
+        left, expected = runs.transform([text]).toarray()[0], []
+        for _ in range(5):
+            scores = vectors @ left
+            scores[expected] = -1
+            expected.append(int(scores.argmax()))
+            left = left * numpy.where(vectors[expected[-1]] > 0, 0.5, 1.0)
+        assert found == expected
