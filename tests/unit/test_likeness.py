@@ -27,10 +27,22 @@ def test_where_nothing_has_two_characters_nothing_is_alike() -> None:
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ["red rise up", "crown", "applet", ""]
-    whole = most_alike(KNOWN, asked, (GROUPS, ["song"] * 4), 2)
+    asked, groups = ["red rise up", "crown", "applet", "", "red apple"], ["flower", "animal", "song", "song", "fruit"]
+    whole = most_alike(KNOWN, asked, (GROUPS, groups), 2)
     monkeypatch.setattr(likeness, "_CELLS", 5)
-    assert most_alike(KNOWN, asked, (GROUPS, ["song"] * 4), 2) == whole == [[2, 0], [3, 1], [0], []]
+    assert most_alike(KNOWN, asked, (GROUPS, groups), 2) == whole == [[0], [1], [0], [], [1]]
+
+
+def test_as_many_are_found_as_are_asked_for_however_few_are_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, asked = ["red apple", "red apples", "red apple tree", "cow"], ["red apple and cow"]
+    monkeypatch.setattr(likeness, "_CANDIDATES", 2)
+    assert most_alike(known, asked, (["a", "b", "c", "d"], ["e"]), 2) == [[0, 1]]  # the cow is not among the first two
+    assert sorted(most_alike(known, asked, (["a", "b", "c", "d"], ["e"]), 4)[0]) == [0, 1, 2, 3]
+
+
+def test_a_text_without_a_group_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`groups` must be 4 and 1 values, but are \[4, 2\]"):
+        most_alike(KNOWN, ["red"], (GROUPS, ["song", "song"]))
 
 
 def test_what_is_found_next_holds_what_was_not_yet_held() -> None:
@@ -39,7 +51,7 @@ def test_what_is_found_next_holds_what_was_not_yet_held() -> None:
     by_likeness = sorted(range(4), key=lambda place: -next(likenesses(known, [asked]))[place])
     assert (by_likeness[0], by_likeness[3]) == (0, 3)
     assert most_alike(known, [asked], groups, 2) == [[0, 3]]
-    assert most_alike(known, [asked], groups, 4)[0][:2] == [0, 3]
+    assert most_alike(known, [asked], groups, 4) == [[0, 3, 2, 1]]
 
 
 def test_they_are_those_of_feature_decay_one_by_one() -> None:

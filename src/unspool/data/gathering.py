@@ -15,6 +15,7 @@ from unspool.likeness import BESIDE, most_alike
 from unspool.nearest import choices
 
 _ROWS = 4096  # made at a time
+_VERSION = 2  # raised when `gathered` tells other lines, so that tables in the cache are made again
 
 
 def gathered(
@@ -43,8 +44,8 @@ def gathered(
     told: what is held out is held out of the inputs, too.
 
     With `near`, the second line is the first of the others, and `examples` follow it: what the training part tells, by
-    the same `by`, of other things: those whose other lines are most alike and together hold most of the row's
-    (`most_alike`), each of another value in the column `near`. Each is told beside what first says something of both
+    the same `by`, of other things, each of another value in the column `near`: the one whose other lines are most
+    alike, then those whose lines add most to it (`most_alike`). Each is told beside what first says something of both
     things, so that it shows what differs:
 
             🐙     it  →  it⏎en octopus⏎en squid = calamaro⏎en whale = balena⏎es pulpo        near="emoji", examples=2
@@ -130,7 +131,7 @@ def _with_known(table: Table, into: str, made_of: Sequence[Any], told: Callable[
         while piece := list(islice(left, _ROWS)):
             yield pa.RecordBatch.from_pylist(piece, schema)
 
-    return store(Stream(["gathered by feature decay", table.key, *made_of], batches, table.origin))
+    return store(Stream(["gathered", _VERSION, table.key, *made_of], batches, table.origin))
 
 
 def _others(known: Mapping[Any, list[tuple[str, str]]], thing: Any, asked: str) -> list[str]:

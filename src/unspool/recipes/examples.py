@@ -108,9 +108,9 @@ class GatherSpec(Section):
     """The column that holds what is told, as a name; never that of a row's own `by`."""
     near: str | None = None
     """A column whose value variants of a thing share: after the first line about a row's own thing stand examples, what
-    the most similar other things are called by the same `by`; null: no examples."""
+    similar other things are called by the same `by`; null: no examples."""
     examples: Annotated[int, Field(ge=1)] = 1
-    """How many such lines, each of another value of `near`."""
+    """How many such lines, each of another value of `near`: the most similar thing, then what adds most to it."""
     first: list[str] = []
     """Values of `by` that are told before others, in this order, and that examples are told beside."""
 

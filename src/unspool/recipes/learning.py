@@ -123,7 +123,7 @@ class DecodeSpec(Section):
     coverage_penalty: NotNegative = 0.0
     """Weight of the penalty on input that attention left out; 0: none."""
     risk: Literal["chrf"] | None = None
-    """Minimum Bayes risk: of `beam` outputs of an encoder–decoder, a decoder of a vector or CTC, or of as many as are
+    """Minimum Bayes risk: of `beam` texts of an encoder–decoder, a decoder of a vector or CTC, or of as many as are
     asked for, the one that is most like all by this metric. What is found weighs by its score, what is drawn alike;
     equals are told once. null: the one with the best score, or a single one that is drawn. Validations are greedy."""
     no_repeat_ngram: Size | None = None

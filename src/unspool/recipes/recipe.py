@@ -134,7 +134,7 @@ class Recipe(Section):
         if isinstance(self.model, LanguageModelSpec | EncoderWithHeadSpec | PlainSpec):
             kind = self.model.kind
             raise mistake(
-                "decode.risk", f"must be null where `model.kind` is {kind}, which has no outputs to choose of"
+                "decode.risk", f"must be null where `model.kind` is {kind}, which does not find several outputs"
             )
         for name, spec in self.outputs.items():
             if not isinstance(spec, TextSpec):

@@ -8,9 +8,9 @@ from unspool.tasks.base import Prediction as Prediction
 from unspool.tasks.base import Task as Task
 from unspool.tasks.candidates import SequenceToCandidate as SequenceToCandidate
 from unspool.tasks.language import LanguageModelling as LanguageModelling
-from unspool.tasks.objectives import SequenceObjective as SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence as SequenceToSequence
 from unspool.tasks.seq2vec import SequenceToVector as SequenceToVector
+from unspool.tasks.sequence_objective import SequenceObjective as SequenceObjective
 from unspool.tasks.vec2seq import VectorToSequence as VectorToSequence
 from unspool.tasks.writing import ToSteps as ToSteps
 

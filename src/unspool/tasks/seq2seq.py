@@ -44,7 +44,7 @@ from unspool.tasks.base import (
     source_size,
     text_field,
 )
-from unspool.tasks.objectives import JointObjective, SequenceObjective
+from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
 _LIKENESS = {"chrf": text_chrf}

@@ -27,8 +27,8 @@ from unspool.tasks.base import (
     text_field,
     token_field,
 )
-from unspool.tasks.objectives import SequenceObjective
 from unspool.tasks.seq2seq import SequenceToSequence, sought
+from unspool.tasks.sequence_objective import SequenceObjective
 
 
 class VectorToSequence(SequenceToSequence):

@@ -505,18 +505,26 @@ def test_what_drawings_can_not_have_is_told(recipe: str, given: str, message: st
 
 
 @pytest.mark.parametrize(
-    ("recipe", "message"),
+    ("recipe", "kind", "message"),
     [
-        ("babble", "where `model.kind` is language-model, which has no outputs to choose of"),
-        ("sentiment", "where `model.kind` is encoder, which has no outputs to choose of"),
-        ("sketch", "where `outputs.strokes` is of kind strokes, not a text"),
-        ("compose", "where `outputs.notes` is of kind chords, not a text"),
+        ("babble", None, "where `model.kind` is language-model, which does not find several outputs"),
+        ("sentiment", None, "where `model.kind` is encoder, which does not find several outputs"),
+        ("pronounce", "plain", "where `model.kind` is plain, which does not find several outputs"),
+        ("sketch", None, "where `outputs.strokes` is of kind strokes, not a text"),
+        ("compose", None, "where `outputs.notes` is of kind chords, not a text"),
     ],
 )
-def test_what_finds_no_texts_to_choose_of_has_no_risk(recipe: str, message: str) -> None:
+def test_what_finds_no_texts_to_choose_from_has_no_risk(recipe: str, kind: str | None, message: str) -> None:
+    changes = [f"model={{kind: {kind}}}"] if kind else []
     with pytest.raises(RecipeError) as error:
-        recipes.load(recipe, ["decode.risk=chrf"])
-    assert str(error.value) == f"override `decode.risk=chrf`: `decode.risk` must be null {message}"
+        recipes.load(recipe, [*changes, "decode.risk=chrf"])
+    assert str(error.value).endswith(f"`decode.risk` must be null {message}")
+
+
+def test_what_finds_several_texts_may_have_a_risk() -> None:
+    for changes in ((), ("model={kind: ctc}", "decode.beam=1")):
+        assert recipes.load("pronounce", [*changes, "decode.risk=chrf"]).decode.risk == "chrf"
+    assert recipes.load("verbalize", ["decode.risk=chrf"]).decode.risk == "chrf"
 
 
 def test_a_decoder_may_read_nothing() -> None:

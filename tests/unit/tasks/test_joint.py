@@ -12,7 +12,7 @@ from unspool.errors import RecipeError
 from unspool.fields import SeriesField, TextField
 from unspool.models import CTCNetwork, JointNetwork, ctc_loss
 from unspool.tasks import SequenceObjective, SequenceToSequence
-from unspool.tasks.objectives import JointObjective
+from unspool.tasks.sequence_objective import JointObjective
 from unspool.tokens import UNKNOWN
 
 IDS = torch.tensor([7, 9])
