@@ -9,6 +9,8 @@ from typing import NamedTuple
 from unspool.data import emoji as emojis
 from unspool.data.descriptions import COLUMNS as DESCRIPTIONS
 from unspool.data.descriptions import ansible, debian
+from unspool.data.e2e import COLUMNS as SAID_ACTS
+from unspool.data.e2e import e2e
 from unspool.data.emoji_pictures import COLUMNS as EMOJI_PICTURES
 from unspool.data.emoji_pictures import emoji_pictures
 from unspool.data.fetching import UnreachableError
@@ -162,6 +164,12 @@ NAMED = {
         lambda columns: spoken_digits(),
         None,
         "3,000 recordings of spoken digits (from their repository, 16 MB)",
+    ),
+    "e2e": Named(
+        SAID_ACTS,
+        lambda columns: e2e(),
+        None,
+        "51,000 sentences about restaurants and the acts that they say (from their repository, 12 MB)",
     ),
     "debian": Named(
         DESCRIPTIONS,

@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from unspool.data import fetching, load, multi30k, packages
+from unspool import recipes
+from unspool.data import e2e, fetching, load, multi30k, packages
 from unspool.errors import DataError
 
 DICTIONARY = """\
@@ -322,6 +323,35 @@ def test_multi30k_is_fetched_by_its_columns_and_has_its_parts(web: dict[str, Any
     assert len(web["asked"]) == 6
 
 
+def test_e2e_has_an_act_and_a_sentence_a_row(web: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = {}
+    for name in ("trainset.csv", "devset.csv", "testset_w_refs.csv"):
+        web[name] = f'mr,ref\r\n"name[Bo, Ltd], food[{name}]","Eat ""well"" at Bo, Ltd,\nnow."\r\n'.encode()
+        pins[name] = hashlib.sha256(web[name]).hexdigest()
+    monkeypatch.setattr(e2e, "SHA256", pins)
+    tables = load(source="e2e")
+    assert {part: list(table) for part, table in tables.items()} == {
+        part: [{"act": f"name[Bo, Ltd], food[{name}]", "text": 'Eat "well" at Bo, Ltd,\nnow.'}]
+        for part, name in zip(("train", "valid", "test"), pins, strict=True)
+    }
+    assert web["asked"][0].endswith("/trainset.csv")
+
+
+def test_the_default_data_of_verbalize_are_acts_that_its_fields_take(
+    web: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = {}
+    for name in ("trainset.csv", "devset.csv", "testset_w_refs.csv"):
+        web[name] = b'mr,ref\n"name[Red Door], area[riverside]",Red Door is by the riverside .\n'
+        pins[name] = hashlib.sha256(web[name]).hexdigest()
+    monkeypatch.setattr(e2e, "SHA256", pins)
+    spec = recipes.load("verbalize").data
+    tables = load(source=spec.source, columns=spec.columns, delexicalise=spec.delexicalise)
+    assert list(tables["test"]) == [
+        {"act": "name[Red Door], area[riverside]", "text": "SLOT_NAME is by the SLOT_AREA ."}
+    ]
+
+
 @pytest.mark.parametrize(
     ("answer", "what"),
     [
@@ -400,7 +430,7 @@ def test_every_reason_is_named_where_no_source_can_be_reached(web: dict[str, Any
 def test_names_that_are_none_are_refused_before_anything_is_fetched(web: dict[str, Any]) -> None:
     assert failure(lambda: load(source=["multi30k", "cmudcit"])) == (
         "`cmudcit` is no data set; there are cmudict, multi30k, homeassistant, snippets, stories, motions, emoji, "
-        "emoji_pictures, chatterbot, shakespeare, chorales, digits and 8 more (nearest: `cmudict`)"
+        "emoji_pictures, chatterbot, shakespeare, chorales, digits and 9 more (nearest: `cmudict`)"
     )
     assert failure(lambda: load(source="multi30k", columns=["de", "eng"])) == (
         "`eng` is no column of `multi30k`; there are de, en, fr, cs (nearest: `en`)"
