@@ -201,7 +201,7 @@ def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], no
 
 def test_predict_answers_stdin_line_by_line_in_order(run: Callable[..., Result], notes: Notes) -> None:
     assert run("predict", "here", stdin="ab\n\näö\r\nend".encode()) == (0, "ba\n\nöä\ndne\n", "")
-    assert notes.asked == [("load", Path("here")), ("predict", ["ab", "", "äö", "end"], 1, {})]
+    assert notes.asked == [("load", Path("here")), ("predict", ["ab", "", "äö", "end"], 1, {"first": 0})]
 
 
 def test_nothing_to_read_is_nothing_to_write(run: Callable[..., Result], notes: Notes) -> None:
@@ -241,7 +241,8 @@ def test_json_has_an_object_a_line(
 @pytest.mark.parametrize(
     ("options", "given"),
     [
-        (["--beam", "1"], {"beam": 1}),
+        (["--beam", "1"], {"beam": 1, "sample": False}),  # also where the recipe draws
+        (["--beam", "3", "--seed", "2"], {"beam": 3, "seed": 2, "sample": True}),
         (["--sample"], {"sample": True}),
         (["--temperature", "0.5"], {"sample": True, "temperature": 0.5}),
         (["--top-k", "3", "--top-p", "0.9"], {"sample": True, "top_k": 3, "top_p": 0.9}),
@@ -251,7 +252,7 @@ def test_how_to_decode_is_passed_on(
     run: Callable[..., Result], notes: Notes, options: list[str], given: dict[str, Any]
 ) -> None:
     run("predict", "here", *options, stdin=b"a\n")
-    assert notes.asked[-1] == ("predict", ["a"], 1, given)
+    assert notes.asked[-1] == ("predict", ["a"], 1, {"first": 0, **given})
 
 
 def test_files_are_read_one_after_the_other_into_one_file(run: Callable[..., Result], notes: Notes) -> None:
@@ -285,6 +286,7 @@ def test_inputs_are_answered_before_all_are_read(
     monkeypatch.setattr(notes, "predict", lambda inputs, **given: (seen.append(len(read)), answer(inputs, **given))[1])
     assert run("predict", "here").out == "0\n1\n2\n3\n4\n5\n"
     assert seen == [2, 4, 6]
+    assert [asked[-1]["first"] for asked in notes.asked[1:]] == [0, 2, 4]  # so each draws as if all were asked at once
 
 
 @pytest.mark.parametrize(

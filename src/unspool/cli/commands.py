@@ -155,9 +155,11 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; by default stdout.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    n_best: Annotated[int, typer.Option(min=1, help="Outputs for each input, the best first.")] = 1,
+    n_best: Annotated[int, typer.Option(min=1, help="Outputs for each input, the best first, or as drawn.")] = 1,
     scores: Annotated[bool, typer.Option("--scores", help="Put each output's score before it.")] = False,
-    beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept at each step; 1 is greedy.")] = None,
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Search, so many hypotheses at each step; 1 is greedy.")
+    ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Draw at random rather than search.")] = False,
     temperature: Annotated[float | None, typer.Option(help="Of drawing; implies --sample.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from the k most probable; implies --sample.")] = None,
@@ -173,10 +175,7 @@ def predict(
     """
     from unspool import runs
 
-    asked: dict[str, Any] = {"beam": beam, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
-    given = {name: value for name, value in asked.items() if value is not None}
-    if sample or given.keys() - {"beam"}:
-        given["sample"] = True
+    given = _decoding(beam, sample=sample, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     typing = not files and output is None and sys.stdin.isatty()
     if typing and devices is not None:
         raise ParallelError("`--devices` must be left out to type inputs one by one; or name a file of them")
@@ -186,16 +185,15 @@ def predict(
             yield prediction.text, shown(text, prediction, n_best, scores=scores, as_json=as_json)
 
     def answer(asked: Any, number: int) -> tuple[str, str]:
-        # Else the same question would draw the same answer again.
-        drawing = {"seed": given.get("seed", loaded.recipe.seed) + number} if given.get("sample") else {}
-        return next(answers([asked], **drawing))
+        return next(answers([asked], first=number))  # else the same question would draw the same answer again
 
     with together(context, devices) as group:
         loaded = runs.load(run)
         if not typing:
             with writing(output) if group.first else nullcontext() as stream:
-                for inputs in told_by_first(group, chunks(map(loaded.typed, lines(files or [])), CHUNK)):
-                    found = [written for _, written in answers(inputs)]
+                pieces = told_by_first(group, chunks(map(loaded.typed, lines(files or [])), CHUNK))
+                for number, inputs in enumerate(pieces):
+                    found = [written for _, written in answers(inputs, first=CHUNK * number)]
                     if stream is not None:
                         stream.writelines(found)
                         stream.flush()
@@ -203,6 +201,14 @@ def predict(
             interview(answer, loaded.task.sources)
         else:
             talk(lambda text, number: answer(loaded.typed(text), number), loaded.turns)
+
+
+def _decoding(beam: int | None, *, sample: bool, **drawing: Any) -> dict[str, Any]:
+    """The changes to a recipe's `decode` that options ask for: any of drawing draws, and a beam alone searches."""
+    given = {name: value for name, value in {"beam": beam, **drawing}.items() if value is not None}
+    if sample or given.keys() - {"beam"}:
+        return {**given, "sample": True}
+    return {**given, "sample": False} if given else {}
 
 
 @app.command()

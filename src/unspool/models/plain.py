@@ -11,7 +11,7 @@ from unspool.layout import Layout
 from unspool.models.loss import cross_entropy
 from unspool.ragged import Ragged
 from unspool.randomness import number_layers
-from unspool.tokens import END, START, with_end
+from unspool.tokens import END, START, UNKNOWN, with_end
 from unspool.unrolling import unroll
 
 
@@ -70,7 +70,7 @@ class PlainNetwork(nn.Module):
         found = []
         for logits in self(source).split():
             scores = logits.log_softmax(1)
-            scores[:, START] = -torch.inf
+            scores[:, [UNKNOWN, START]] = -torch.inf
             best, tokens = scores.max(1)
             ends = (tokens == END).nonzero().flatten()
             length = int(ends[0]) if len(ends) else len(tokens)

@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from unspool.baselines import LANGUAGE_MODELS
-from unspool.metrics import LIKELIHOODS, METRICS, OF_CHARACTERS, RECOGNITIONS
+from unspool.metrics import LIKELIHOODS, METRICS, OF_CHARACTERS, OF_SEQUENCES, RECOGNITIONS
 from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, QuantilesSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import (
+    CTCSpec,
     EncoderDecoderSpec,
     EncoderWithHeadSpec,
     LanguageModelSpec,
@@ -24,6 +25,7 @@ from unspool.recipes.section import Section
 from unspool.recipes.values import BaselineName, MetricName
 
 _SEVERAL_A_STEP = ("rows", "notes")
+_NO_TOKENS = ("rows", "notes", "strokes")
 
 
 class Recipe(Section):
@@ -83,6 +85,7 @@ class Recipe(Section):
             raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
         self._check_language_model()
         self._check_measures()
+        self._check_drawing()
         self._check_risk()
         self._check_emission()
         self._check_candidates()
@@ -124,8 +127,25 @@ class Recipe(Section):
             raise mistake("outputs", "must name one text where `model.kind` is language-model")
         if asked := [name for name in self.metrics if name not in LIKELIHOODS]:
             raise mistake("metrics", f"must be without `{asked[0]}` where nothing is asked; there is perplexity")
+        if counted := [name for name in self.metrics if name in OF_SEQUENCES]:
+            raise mistake(
+                "metrics", f"must be without `{counted[0]}` where a text is one sequence; there is perplexity"
+            )
         if self.train.scheduled_sampling:
             raise mistake("train.scheduled_sampling", "must be 0 where `model.kind` is language-model")
+
+    def _check_drawing(self) -> None:
+        """What draws, and from how much, is what can."""
+        if self.decode.sample and isinstance(self.model, CTCSpec | PlainSpec):
+            raise mistake("decode.sample", f"must be false where `model.kind` is {self.model.kind}, which is not drawn")
+        for name, spec in self.outputs.items():
+            for how in ("top_k", "top_p"):
+                if spec.kind in _NO_TOKENS and getattr(self.decode, how) is not None:
+                    raise mistake(
+                        f"decode.{how}",
+                        f"must be null where `outputs.{name}` is of kind {spec.kind}: there "
+                        "`temperature` alone changes what is drawn",
+                    )
 
     def _check_risk(self) -> None:
         """Outputs that are ranked by their risk are texts, and the model finds several."""

@@ -19,7 +19,9 @@ def card(made: Prepared, folder: Folder, outcome: Outcome) -> str:
     rows = ", ".join(f"{count:,} {part}" for part, count in facts["examples"].items())
     metrics = "\n".join(f"| {name} | {value:.4g} |" for name, value in outcome.metrics.items())
     best = (
-        f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}" if outcome.best.value else "none"
+        "none"
+        if outcome.best.value is None
+        else f"{recipe.train.metric} {outcome.best.value:.4g} at step {outcome.best.step}"
     )
     read = ", ".join(f"`{name}`" for name in made.task.sources) or "an opening, or nothing"
     several = len(made.task.sources) > 1

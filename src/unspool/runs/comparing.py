@@ -21,7 +21,7 @@ from unspool.models import Objective
 from unspool.ragged import Ragged
 from unspool.runs.folder import Folder
 from unspool.tasks import Task
-from unspool.tasks.base import by_column
+from unspool.tasks.base import by_column, key_of
 
 _ROWS = 256  # whose features are looked at together
 
@@ -111,8 +111,8 @@ def _answers_by_features(name: str, task: Task, train: Table, asked: Sequence[An
     answers: dict[Any, list[str]] = {}
     columns = [train.column(column) for column in task.sources]
     for row, (values, answer) in enumerate(zip(zip(*columns, strict=True), train.column(task.target), strict=True)):
-        first.setdefault(values, row)
-        answers.setdefault(values, []).append(task.as_text(values, answer))
+        first.setdefault(key_of(values), row)
+        answers.setdefault(key_of(values), []).append(task.as_text(values, answer))
     encoded, rows = data.encode(train, fields), list(first.values())
     known = (encoded.batch(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS))
     questions = (_encoded(fields, asked[start : start + _ROWS]) for start in range(0, len(asked), _ROWS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import importlib
 import sys
 import time
 from itertools import islice
@@ -66,7 +66,7 @@ def _trial(made: Prepared) -> list[str]:
     return [
         f"one batch ({batches[0]!r}) learned {_FITTING_STEPS} times: loss {losses[0]:.3f} to {losses[-1]:.3f}",
         f"a step takes about {np.median(spent):.2f} s: {_duration(made, float(np.median(spent)))}",
-        f"peak memory so far: {_peak_megabytes():,.0f} MB",
+        *_peak_memory(),
     ]
 
 
@@ -84,6 +84,11 @@ def _duration(made: Prepared, seconds: float) -> str:
     return f"an epoch about {epoch * seconds / 60:.1f} minutes, the whole training about {min(minutes):.0f}"
 
 
-def _peak_megabytes() -> float:
+def _peak_memory() -> list[str]:
+    """A line, where the system tells."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:
+        return []
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return [f"peak memory so far: {peak / (1e6 if sys.platform == 'darwin' else 1e3):,.0f} MB"]

@@ -10,10 +10,11 @@ from typing import Any
 from unspool import recipes
 from unspool.data import Table
 from unspool.errors import RunError
-from unspool.metrics import Score
+from unspool.metrics import METRICS, Score
 from unspool.runs.preparing import tables_of
 from unspool.runs.run import Run, scores
 from unspool.tasks import Task
+from unspool.tasks.base import key_of
 
 
 def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:
@@ -28,11 +29,19 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     Returns:
         By value, in the order of their texts: numbers in them count as numbers, so that "qa2" comes before "qa10".
 
+    Only metrics of what was predicted have values for some rows alone: not likelihoods, nor those of drawings.
+
     Raises:
-        RunError: no predictions, or those of other rows.
+        RunError: no such metric; no predictions, or those of other rows.
         DataError: no such column.
     """
     recipe = recipes.load(run.recipe, overrides)
+    metrics = [name for name in recipe.metrics if name in METRICS]
+    if not metrics:
+        raise RunError(
+            f"`metrics` must have one of what is predicted to tell it by `{column}`, but has "
+            f"{', '.join(recipe.metrics) or 'none'}"
+        )
     table = tables_of(recipe)[part]
     groups = _groups(table, run.task, column)
     kept = kept_predictions(run, part, len(groups))
@@ -40,7 +49,7 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
         columns = [[row[key] for row in rows] for key in ("prediction", "references", "input")]
-        found[name] = scores(recipe.metrics, *columns)
+        found[name] = scores(metrics, *columns)
     return found
 
 
@@ -52,7 +61,7 @@ def _groups(table: Table, task: Task, column: str) -> list[str]:
     asked = zip(*(table.column(name) for name in task.sources), strict=True)
     first: dict[Any, str] = {}
     for question, value in zip(asked, values, strict=True):
-        first.setdefault(question, value)
+        first.setdefault(key_of(question), value)
     return list(first.values())
 
 
@@ -63,7 +72,10 @@ def kept_predictions(run: Run, part: str, count: int) -> list[dict[str, Any]]:
         RunError: nothing, or of another number.
     """
     path = run.folder.path / "predictions" / f"{part}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = []
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:  # a line break in a text is not `\n` here, but may be another sign
+            rows = [json.loads(line) for line in lines]
     if len(rows) != count:
         raise RunError(
             f"`{path}` must hold predictions for all {count} questions, but has {len(rows)}; evaluate that part first"

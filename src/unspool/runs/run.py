@@ -28,7 +28,7 @@ from unspool.runs.recognising import recognition
 from unspool.runs.sifting import broken_files_counted
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
-from unspool.tasks.base import by_column
+from unspool.tasks.base import by_column, key_of
 from unspool.training import plots
 
 _log = logging.getLogger("unspool.runs")
@@ -60,6 +60,7 @@ class Run:
         *,
         n_best: int = 1,
         attention: bool = False,
+        first: int = 0,
         **how: Any,
     ) -> list[Prediction]:
         """Answers to inputs, in their order.
@@ -68,6 +69,7 @@ class Run:
             inputs: raw values, such as texts.
             n_best: answers for each.
             attention: whether to give where each step looked.
+            first: the number of the first input, where they are asked piece by piece: what is drawn depends on it.
             how: changes to the recipe's `decode`: beam, length_penalty, sample, temperature, top_k, top_p, …
 
         Raises:
@@ -76,7 +78,9 @@ class Run:
         """
         values = list(inputs)
         self._say_what_is_cut(values)
-        return self.task.predict(self.model, values, self._decoding(how), n_best=n_best, attention=attention)
+        return self.task.predict(
+            self.model, values, self._decoding(how), n_best=n_best, attention=attention, first=first
+        )
 
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
         """The recipe's metrics on a part of its data.
@@ -281,12 +285,12 @@ def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     known: dict[Any, list[Any]] = {}
     asked_once: dict[Any, tuple[Any, ...]] = {}
     for values, answer in rows:
-        known.setdefault(_key(task.alike(values)), []).append(answer)
-        asked_once.setdefault(_key(values), values)
+        known.setdefault(key_of(task.alike(values)), []).append(answer)
+        asked_once.setdefault(key_of(values), values)
     chosen_once = _spread(asked_once.values(), len(asked_once), limit)
     inputs = [question(values) for values in chosen_once]
     answers = [
-        [task.as_text(each, answer) for answer in known[_key(task.alike(values))]]
+        [task.as_text(each, answer) for answer in known[key_of(task.alike(values))]]
         for each, values in zip(inputs, chosen_once, strict=True)
     ]
     return Questions(inputs, answers)
@@ -298,11 +302,6 @@ def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:
         return list(rows)
     places = {turn * count // limit for turn in range(limit)}
     return [row for place, row in enumerate(islice(rows, max(places) + 1)) if place in places]
-
-
-def _key(value: Any) -> Any:
-    """What stands for a value in a dictionary: of lists, as of a series, the tuple of what they hold."""
-    return tuple(map(_key, value)) if isinstance(value, list | tuple) else value
 
 
 def scores(

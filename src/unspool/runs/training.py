@@ -47,6 +47,8 @@ from unspool.training import (
     show_progress,
 )
 
+_ASKED = "inform(name=a)"  # what a metric that reads inputs is asked about, to learn which of its values are better
+
 
 def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume: bool = False) -> Run:
     """Train a recipe into a folder.
@@ -75,8 +77,10 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
         group.check_same({f"recipe.{name}": value for name, value in leaves(recipe.model_dump(mode="json"))})
         folder, resume = group.once(lambda: _folder(recipe, run, resume))
         made = _prepared_together(recipe, folder, resume=resume)
-        begun = group.once(lambda: _begin(made, folder, resume=resume))
-        outcome = trainer_of(made, folder).run(resume=begun)
+        begun = group.once(lambda: _initialised(made, folder, resume=resume))
+        trainer = trainer_of(made, folder)  # first of all: a mistake that it finds leaves no folder
+        group.once(lambda: _begin(made, folder, resume=resume))
+        outcome = trainer.run(resume=begun)
         print_line(str(outcome))
         trained = _finished_together(made, folder, outcome)
         if outcome.reason == "interrupted":
@@ -127,19 +131,25 @@ def _prepared_together(recipe: Recipe, folder: Folder, *, resume: bool) -> Prepa
     return made
 
 
-def _begin(made: Prepared, folder: Folder, *, resume: bool) -> bool:
-    """Begin the run in its folder, or see that it can go on; whether there is a checkpoint to go on from."""
-    recipe = made.recipe
+def _initialised(made: Prepared, folder: Folder, *, resume: bool) -> bool:
+    """See that a run can go on, or give its model the weights it begins with; whether it goes on from a checkpoint."""
     if resume:
         folder.check_data(_facts(made))
     begun = resume and any((folder.checkpoints / name).exists() for name in (LAST, BEST))
-    if recipe.train.init is not None and not begun:
-        print_line(str(initialise(made.model, recipe.train.init)))
-    if not resume:
+    if made.recipe.train.init is not None and not begun:
+        print_line(str(initialise(made.model, made.recipe.train.init)))
+    return begun
+
+
+def _begin(made: Prepared, folder: Folder, *, resume: bool) -> None:
+    """Begin the run in its folder, or go on there with the limits that are asked for now."""
+    recipe = made.recipe
+    if resume:
+        folder.write("recipe.yaml", recipe.to_yaml())
+    else:
         folder.create(recipe, made.task.fields, _facts(made) | {"job": this_job()})
     for line in (_headline(made, folder), *made.remarks(), *_remark_on_precision(recipe)):
         print_line(line)
-    return begun
 
 
 def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
@@ -190,7 +200,7 @@ def _averages(spec: AveragingSpec) -> Averages:
 def _validation(made: Prepared) -> Validation:
     spec = made.recipe.train
     metric = None if spec.metric in FORECASTS else METRICS.get(spec.metric)
-    better: Any = "lower" if metric is None else metric(["a"], [["a"]]).better
+    better: Any = "lower" if metric is None else scores([spec.metric], ["a"], [["a"]], [_ASKED])[0].better
     every: Any = "epoch" if spec.validate_every == Every(1, "epochs") else int(spec.validate_every.count)
     return Validation(validation_of(made), spec.metric, better, every, spec.patience)
 

@@ -97,7 +97,14 @@ class SequenceToCandidate:
         return CandidateObjective(model, self.target, train.label_smoothing if training else 0.0)
 
     def predict(
-        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
         """The candidates that fit best, as they were offered, with their probabilities among those of their example."""
         assert isinstance(model, EncoderWithCandidates)
@@ -108,7 +115,7 @@ class SequenceToCandidate:
             scores = log_softmax(model(batch, batch.ids)).split()
             return [_best(each, row[column].split("\n"), n_best) for each, row in zip(scores, given, strict=True)]
 
-        return in_batches(model, self, values, answers)
+        return in_batches(model, self, values, answers, first)
 
     def alike(self, values: tuple[Any, ...]) -> Any:
         return values

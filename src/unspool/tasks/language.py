@@ -16,7 +16,16 @@ from unspool.models import LanguageModel, language_model
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, LanguageModelSpec, Recipe
 from unspool.state import State
-from unspool.tasks.base import Prediction, after_openings, cell_of, is_nothing, one_output, ragged, text_field
+from unspool.tasks.base import (
+    Prediction,
+    after_openings,
+    cell_of,
+    is_nothing,
+    one_output,
+    ragged,
+    seed_of,
+    text_field,
+)
 from unspool.training import Carried
 
 _GOES_ON = 500  # tokens, unless `decode.max_length` says another number
@@ -137,13 +146,19 @@ class LanguageModelling:
         return StreamObjective(model, self.recipe.train.label_smoothing) if training else TextObjective(model)
 
     def predict(
-        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
         """How raw openings go on, in their order, drawn; without `decode.sample` by the best token at each step."""
         assert isinstance(model, LanguageModel)
         repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
         drawing: dict[str, Any] = {"temperature": how.temperature, "top_k": how.top_k, "top_p": how.top_p}
-        seed = self.recipe.seed if how.seed is None else how.seed
 
         def answers(ids: Tensor, given: list[Any]) -> list[Prediction]:
             device = model.embedding.weight.device
@@ -156,13 +171,14 @@ class LanguageModelling:
             }
             encoded = model.encode(ids.to(device))
             if how.sample:
-                found = [sample(model, encoded, seed=seed + turn, **drawing, **more) for turn in range(n_best)]
+                seeds = [seed_of(self.recipe, how, turn) for turn in range(n_best)]
+                found = [sample(model, encoded, seed=seed, **drawing, **more) for seed in seeds]
             else:
                 found = [greedy(model, encoded, **more)]
             each = [[self._prediction(one) for one in turn] for turn in found]
             return [row[0]._replace(n_best=tuple(row)) for row in zip(*each, strict=True)]
 
-        return after_openings(model, values, answers)
+        return after_openings(model, values, answers, first)
 
     def _opening(self, value: Any) -> Tensor:
         """The tokens of a raw opening. -> (length,)"""

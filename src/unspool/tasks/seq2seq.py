@@ -40,6 +40,7 @@ from unspool.tasks.base import (
     one_input,
     one_output,
     ragged,
+    seed_of,
     shown,
     source_size,
     text_field,
@@ -227,7 +228,7 @@ class SequenceToSequence:
                     temperature=how.temperature,
                     top_k=how.top_k,
                     top_p=how.top_p,
-                    seed=(self.recipe.seed if how.seed is None else how.seed) + turn,
+                    seed=seed_of(self.recipe, how, turn),
                     **given,
                 )
                 for turn in range(n_best)
@@ -253,6 +254,7 @@ class SequenceToSequence:
         *,
         n_best: int = 1,
         attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
         """Answers to raw inputs, in their order; like lengths are decoded together."""
 
@@ -260,7 +262,7 @@ class SequenceToSequence:
             found = self.hypotheses(model, batch, given, how, n_best=sought(how, n_best), attention=attention)
             return self._answers(found, given, how, n_best)
 
-        return in_batches(model, self, values, answers)
+        return in_batches(model, self, values, answers, first)
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
         """What else may not be written for these raw inputs, in their order."""

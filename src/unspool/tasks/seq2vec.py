@@ -122,7 +122,14 @@ class SequenceToVector:
         return counts.sum() / (len(counts) * counts)
 
     def predict(
-        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
         """The most probable answers to raw inputs, in their order, with calibrated probabilities."""
         assert isinstance(model, EncoderWithHead)
@@ -133,7 +140,7 @@ class SequenceToVector:
             rows = zip(told.scores, self._attention(told, batch.batch_size, attention), strict=True)
             return [self._prediction(model.head, scores, n_best, weights) for scores, weights in rows]
 
-        return in_batches(model, self, values, answers)
+        return in_batches(model, self, values, answers, first)
 
     def alike(self, values: tuple[Any, ...]) -> Any:
         return values

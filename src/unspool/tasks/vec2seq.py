@@ -78,11 +78,18 @@ class VectorToSequence(SequenceToSequence):
         return str(answer)
 
     def predict(
-        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
         """Answers to raw inputs, in their order; where nothing is read, what goes on from each of these openings."""
         if self.sources:
-            return super().predict(model, values, how, n_best=n_best, attention=attention)
+            return super().predict(model, values, how, n_best=n_best, attention=attention, first=first)
         device = next(model.parameters()).device
 
         def answers(ids: Tensor, given: list[Any]) -> list[Prediction]:
@@ -90,7 +97,7 @@ class VectorToSequence(SequenceToSequence):
             found = self.hypotheses(model, Batch({}, ids), given, how, n_best=sought(how, n_best), opening=opening)
             return self._answers(found, given, how, n_best)
 
-        return after_openings(model, values, answers)
+        return after_openings(model, values, answers, first)
 
     def _opening(self, value: Any) -> Tensor:
         """The tokens of a raw opening. -> (length,)"""

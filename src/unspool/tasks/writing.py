@@ -33,6 +33,7 @@ from unspool.tasks.base import (
     most_steps,
     one_output,
     ragged,
+    seed_of,
     shown,
     sizes,
 )
@@ -112,16 +113,22 @@ class ToSteps:
         return StepObjective(model, self.target)
 
     def predict(
-        self, model: nn.Module, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False
+        self,
+        model: nn.Module,
+        values: Sequence[Any],
+        how: DecodeSpec,
+        *,
+        n_best: int = 1,
+        attention: bool = False,
+        first: int = 0,
     ) -> list[Prediction]:
-        """What is written for raw inputs, or after raw openings, in their order; drawn, or with `beam` 1 and without
-        `sample` the most probable steps."""
+        """What is written for raw inputs, or after raw openings, in their order; drawn, or without `sample` the
+        most probable steps."""
         assert isinstance(model, StepWriter)
 
         def answers(batch: Batch, opening: Ragged | None = None) -> list[Prediction]:
             columns: Any = shown(batch, self.sources)
             encoded = model.encode(columns, batch.ids)
-            seed = self.recipe.seed if how.seed is None else how.seed
             drawn = [
                 write_steps(
                     model,
@@ -130,19 +137,19 @@ class ToSteps:
                     opening=opening,
                     best=not how.sample,
                     temperature=how.temperature,
-                    seed=seed + turn,
+                    seed=seed_of(self.recipe, how, turn),
                 )
-                for turn in range(n_best)
+                for turn in range(n_best if how.sample else 1)  # the most probable steps are one drawing
             ]
             return [self._prediction(each) for each in zip(*drawn, strict=True)]
 
         if self.sources:
-            return in_batches(model, self, values, lambda batch, given: answers(batch))
+            return in_batches(model, self, values, lambda batch, given: answers(batch), first)
 
         def after(ids: Tensor, given: list[Any]) -> list[Prediction]:
             return answers(Batch({}, ids), Ragged.from_list([self._opening(value) for value in given], ids))
 
-        return after_openings(model, values, after)
+        return after_openings(model, values, after, first)
 
     def _opening(self, value: Any) -> Tensor:
         """The steps of a raw opening: none of them ends a drawing, and upper rows are no whole picture."""

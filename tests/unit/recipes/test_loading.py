@@ -496,9 +496,25 @@ def test_the_schema_names_cells_and_metrics() -> None:
             "train.metric=recognised",
             "`train.metric` must not be recognised, which `evaluate` alone measures; use `loss`",
         ),
+        (
+            "draw",
+            "decode.top_k=3",
+            "`decode.top_k` must be null where `outputs.image` is of kind rows: there `temperature` alone changes what "
+            "is drawn",
+        ),
+        (
+            "transcribe",
+            "decode.sample=true",
+            "`decode.sample` must be false where `model.kind` is ctc, which is not drawn",
+        ),
+        (
+            "babble",
+            "metrics=[bits_per_character, nats_per_sequence]",
+            "`metrics` must be without `nats_per_sequence` where a text is one sequence; there is perplexity",
+        ),
     ],
 )
-def test_what_drawings_can_not_have_is_told(recipe: str, given: str, message: str) -> None:
+def test_what_other_kinds_of_outputs_can_not_have_is_told(recipe: str, given: str, message: str) -> None:
     with pytest.raises(RecipeError) as error:
         recipes.load(recipe, [given])
     assert str(error.value) == f"override `{given}`: {message}"

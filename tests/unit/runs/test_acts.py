@@ -58,3 +58,8 @@ def test_acts_that_differ_in_values_alone_share_their_references(hardly_trained:
     assert len(kept) == 6 + 6 + 12
     first = next(each for each in kept if each["input"] == "inform(name='red door';food=thai)")
     assert set(first["references"]) == {"red door serves thai food"}
+
+
+def test_slot_errors_may_choose_the_weights(restaurants: Path, tmp_path: Path) -> None:
+    run = runs.train(verbalize(restaurants, "train.epochs=1", "train.metric=slot_error"), tmp_path / "run")
+    assert "Best validation: slot_error" in (run.folder.path / "README.md").read_text()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import torch
 from unspool import Run, recipes, runs
 from unspool.errors import DataError, FieldError, RecipeError, RunError
 from unspool.models import LabelsHead, VectorDecoder
+from unspool.runs.folder import Folder
+from unspool.runs.groups import kept_predictions
 
 COLOURS, THINGS = ["red", "blue", "green"], ["car", "hat", "door"]
 
@@ -109,7 +112,20 @@ def test_a_text_is_written_from_several_columns(said: Run) -> None:
     assert again.predict(asked, beam=1) == said.predict(asked, beam=1)
     assert again.evaluate("train")[0].value > 95
     assert list(runs.by_column(again, "colour", "train")) == ["blue", "green", "red"]
+    both = runs.by_column(again, "colour", "train", ["metrics=[perplexity, accuracy]"])
+    assert [[score.name for score in each] for each in both.values()] == [["accuracy"]] * 3
+    with pytest.raises(RunError, match="must have one of what is predicted to tell it by `colour`, but has perplexity"):
+        runs.by_column(again, "colour", "train", ["metrics=[perplexity]"])
     assert all(len(each.text.split()) <= 6 for each in again.predict(asked, sample=True, temperature=50.0))
+
+
+def test_kept_predictions_may_hold_any_sign(tmp_path: Path) -> None:
+    texts = ["one\u2028two", "a\u0085b\u2029", "line\nbreak\r"]
+    folder = Folder(tmp_path)
+    rows = [json.dumps({"prediction": text}, ensure_ascii=False) for text in texts]
+    folder.write("predictions/test.jsonl", "\n".join(rows) + "\n")
+    kept = kept_predictions(SimpleNamespace(folder=folder), "test", 3)  # type: ignore[arg-type]
+    assert [row["prediction"] for row in kept] == texts
 
 
 @pytest.mark.parametrize("cell", ["SCLSTM", "LSTM"])

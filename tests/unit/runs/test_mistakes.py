@@ -11,6 +11,7 @@ import pytest
 from unit.runs.toy import YAML, toy
 
 from unspool import Run, runs
+from unspool.errors import RecipeError
 
 SHORT = ["train.epochs=null", "train.steps=3", "metrics=[]"]
 
@@ -242,3 +243,10 @@ def test_predict_on_input_that_is_no_text(trained: Run, tmp_path: Path, unspool_
     assert message.startswith("`bad.txt`, line 2: a line must be UTF-8, but has the byte 0xff")
     assert (tmp_path / "out.txt").read_text() == "was here"
     assert "`nowhere.txt`" in unspool_("predict", trained.folder.path, "nowhere.txt").message
+
+
+def test_what_a_model_can_not_be_taught_leaves_no_folder(words: Path, tmp_path: Path) -> None:
+    recipe = toy(words, *SHORT, "model={kind: ctc, encoder: {hidden_size: 8}}", "train.scheduled_sampling=0.5")
+    with pytest.raises(RecipeError, match=r"`train.scheduled_sampling` must be 0"):
+        runs.train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -115,3 +115,10 @@ def test_interrupted_before_any_validation_the_weights_so_far_are_kept(
     assert last["step"] == 2  # the step at which it was asked, and the one it was in
     kept = last["weights"] | last["averaged"]
     assert all((value == kept[name]).all() for name, value in run.model.named_parameters())
+
+
+def test_limits_that_were_moved_are_those_it_goes_on_with(words: Path, tmp_path: Path) -> None:
+    run = runs.train(toy(words, *OVERRIDES, "train.epochs=1"), tmp_path / "run")
+    runs.train(toy(words, *OVERRIDES, "train.epochs=2"), run.folder.path, resume=True)
+    assert run.folder.recipe().train.epochs == 2
+    assert runs.load(run.folder.path).recipe.train.epochs == 2

@@ -164,3 +164,29 @@ def test_one_column_is_read_and_one_written() -> None:
     with pytest.raises(RecipeError) as error:
         SequenceToSequence(recipe, {})
     assert str(error.value) == "`inputs` must name one column for this model, but names word, other"
+
+
+def test_what_is_drawn_piece_by_piece_is_what_is_drawn_at_once(task: SequenceToSequence) -> None:
+    torch.manual_seed(0)
+    model, words = task.build(), ["abc"] * 5
+    how = task.recipe.decode.model_copy(update={"sample": True})
+    whole = [answer.text for answer in task.predict(model, words, how)]
+    pieces = [
+        answer.text for first in (0, 2, 4) for answer in task.predict(model, words[first : first + 2], how, first=first)
+    ]
+    assert pieces == whole
+    assert len(set(whole)) > 1
+
+
+def test_drawings_of_neighbouring_seeds_have_nothing_in_common(task: SequenceToSequence) -> None:
+    torch.manual_seed(0)
+    model, how = task.build(), task.recipe.decode.model_copy(update={"sample": True, "max_length": 40})
+    end = model.get_parameter("output.bias")
+    with torch.no_grad():
+        end[2] = -100.0
+    how = how.model_copy(update={"max_length_ratio": 20})
+    drawn = [
+        {each.text for each in task.predict(model, ["abc"], how.model_copy(update={"seed": seed}), n_best=4)[0].n_best}
+        for seed in (0, 1)
+    ]
+    assert not drawn[0] & drawn[1]

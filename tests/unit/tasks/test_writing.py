@@ -184,3 +184,21 @@ def test_a_text_goes_on_from_its_opening() -> None:
     model, how = built(asked), asked.recipe.decode
     found = asked.predict(model, ["abca", "", {}, "c"], how)
     assert [one.text.startswith(given) for one, given in zip(found, ["abca", "", "", "c"], strict=True)] == [True] * 4
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_what_is_drawn_piece_by_piece_is_what_is_drawn_at_once(read: bool) -> None:
+    asked = task(NotesField(60, 64), digits() if read else None)
+    given: list[Any] = ["a"] * 4 if read else [{}] * 4
+    model, how = built(asked), asked.recipe.decode
+    whole = [one.text for one in asked.predict(model, given, how)]
+    assert [
+        one.text for first in (0, 3) for one in asked.predict(model, given[first : first + 3], how, first=first)
+    ] == whole
+    assert whole[0] != whole[3]
+
+
+def test_the_most_probable_steps_are_told_once() -> None:
+    asked = task(NotesField(60, 64), digits())
+    how = asked.recipe.decode.model_copy(update={"sample": False})
+    assert len(asked.predict(built(asked), ["a"], how, n_best=3)[0].n_best) == 1
