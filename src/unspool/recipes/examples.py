@@ -225,8 +225,8 @@ class TextSpec(Section):
     """Text, as a sequence of whole numbers."""
 
     kind: Literal["text"] = "text"
-    """`text`, `label`, `labels`, `number`, `act`, `audio`, `series`, `image`, `rows`, `video`, `notes`, `chords`,
-    `strokes`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`text`, `label`, `labels`, `number`, `quantiles`, `act`, `audio`, `series`, `image`, `regions`, `rows`, `video`,
+    `notes`, `chords`, `strokes`, or an import path (`mypkg.fields:MyField`) with `options`."""
     unit: Literal["characters", "words", "bpe"] = "characters"
     """What one step of the sequence stands for; words are what blanks divide, bpe is learned from the data."""
     size: Annotated[int, Field(ge=4)] | None = None
@@ -264,14 +264,14 @@ class LabelSpec(Section):
     """One of several classes: those of the training part."""
 
     kind: Literal["label"]
-    """`label`, `labels`, `number`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`label`, or another kind."""
 
 
 class LabelsSpec(Section):
     """Any of several labels, or none."""
 
     kind: Literal["labels"]
-    """`labels`, `label`, `number`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`labels`, or another kind."""
     separator: Annotated[str, Field(min_length=1)] = ","
     """What stands between two labels."""
     names: Names = ()
@@ -282,14 +282,14 @@ class NumberSpec(Section):
     """A number."""
 
     kind: Literal["number"]
-    """`number`, `label`, `labels`, `act`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`number`, or another kind."""
 
 
 class QuantilesSpec(Section):
     """A number of which quantiles are told, from low to high."""
 
     kind: Literal["quantiles"]
-    """`quantiles`, `number`, `label`, `labels`, `act`, `text`, or an import path with `options`."""
+    """`quantiles`, or another kind."""
     levels: Levels = (0.1, 0.5, 0.9)
     """Shares of what comes that lie below each, rising; the middle one is what a line of a picture shows."""
 
@@ -298,7 +298,7 @@ class ActSpec(Section):
     """A dialogue act, as a vector of what it asks to be said."""
 
     kind: Literal["act"]
-    """`act`, `label`, `labels`, `number`, `text`, or an import path (`mypkg.fields:MyField`) with `options`."""
+    """`act`, or another kind."""
 
 
 _KINDS = {

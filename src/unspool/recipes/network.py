@@ -132,7 +132,8 @@ class EncoderDecoderSpec(Section):
     """An encoder that reads a sequence, and a decoder that writes another one."""
 
     kind: Literal["encoder-decoder"] = "encoder-decoder"
-    """`encoder-decoder`, `encoder`, `decoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
+    """`encoder-decoder`, `ctc`, `plain`, `encoder`, `decoder`, `language-model`, or an import path
+    (`mypkg.models:MyModel`) with `options`."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -159,7 +160,7 @@ class CTCSpec(Section):
     """An encoder whose every step says a symbol or nothing; where each symbol is said, is found in training (CTC)."""
 
     kind: Literal["ctc"]
-    """`ctc`, `encoder-decoder`, `encoder`, `decoder`, `plain`, or an import path, with `options`."""
+    """`ctc`, or another kind."""
     embedding_size: Size = 256
     """Features of a symbol, where the input is a text."""
     embedding_dropout: Rate = 0.2
@@ -176,7 +177,7 @@ class PlainSpec(Section):
     """One output for each step of the input."""
 
     kind: Literal["plain"]
-    """`plain`, `encoder-decoder`, `encoder`, `decoder`, or an import path `mypkg.models:MyModel`, with `options`."""
+    """`plain`, or another kind."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
@@ -191,7 +192,7 @@ class EncoderWithHeadSpec(Section):
     """Columns read, each by an encoder of its own, pooled into one vector; a class, labels or a number told from it."""
 
     kind: Literal["encoder"]
-    """`encoder`, `encoder-decoder`, `decoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
+    """`encoder`, or another kind."""
     embedding_size: Size = 256
     """Features of a symbol, and of a label that is read."""
     embedding_dropout: Rate = 0.2
@@ -218,7 +219,7 @@ class VectorDecoderSpec(Section):
     """Columns read and pooled into one vector, and a decoder that writes a sequence from it."""
 
     kind: Literal["decoder"]
-    """`decoder`, `encoder-decoder`, `encoder`, `plain`, or an import path `mypkg.models:MyModel`, with `options`."""
+    """`decoder`, or another kind."""
     embedding_size: Size = 256
     """Features of a symbol, and of a label that is read."""
     embedding_dropout: Rate = 0.2
@@ -246,7 +247,7 @@ class LanguageModelSpec(Section):
     """A decoder of one long text, which is read as it stands, line after line; nothing else is read."""
 
     kind: Literal["language-model"]
-    """`language-model`, `decoder`, `encoder-decoder`, `encoder`, `plain`, or an import path, with `options`."""
+    """`language-model`, or another kind."""
     embedding_size: Size = 256
     """Features of a symbol."""
     embedding_dropout: Rate = 0.2
