@@ -1,6 +1,7 @@
 """Where each step of each sequence of a ragged batch lies: index arithmetic, done once a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,20 @@ import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+
+def _inside() -> bool:
+    """Whether a tensor made now could not be used later: in inference mode or a transform."""
+    return not torch.compiler.is_compiling() and (
+        torch.is_inference_mode_enabled() or peek_interpreter_stack() is not None
+    )
+
+
+@contextmanager
+def _outside() -> Iterator[None]:
+    with torch.inference_mode(False), temporarily_clear_interpreter_stack():
+        yield
+
 
 if TYPE_CHECKING:  # to a type checker it is the property it extends
     table = cached_property
@@ -21,12 +36,9 @@ else:
         """
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
-            inside = not torch.compiler.is_compiling() and (
-                torch.is_inference_mode_enabled() or peek_interpreter_stack() is not None
-            )
-            if instance is None or not inside or self.attrname in vars(instance):
+            if instance is None or not _inside() or self.attrname in vars(instance):
                 return super().__get__(instance, owner)
-            with torch.inference_mode(False), temporarily_clear_interpreter_stack():
+            with _outside():
                 return super().__get__(instance, owner)
 
 
@@ -121,9 +133,10 @@ class Layout:
         return self.once((table, device), lambda: getattr(self, table).to(device, non_blocking=True))  # type: ignore[no-any-return]
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returns, kept under `key`: for tables that only one engine needs."""
+        """What `make` returns, kept under `key`: for tables that only one engine needs. Made as a `table` is."""
         if key not in self._made:
-            self._made[key] = make()
+            with _outside() if _inside() else nullcontext():
+                self._made[key] = make()
         return self._made[key]
 
 

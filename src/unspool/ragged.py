@@ -131,13 +131,20 @@ class Ragged:
 
     def sum(self) -> Tensor:
         """The sum over each sequence, zero for an empty one. (batch, *features)"""
-        rows = self.layout.on(self.device, "rows")
-        return self.values.new_zeros(self.batch_size, *self.values.shape[1:]).index_add(0, rows, self.values)
+        return self._summed().to(self.values.dtype)
+
+    def _summed(self) -> Tensor:
+        """The same as it was added up: half precision in single, where a sum of many steps would stop growing."""
+        rows, values = self.layout.on(self.device, "rows"), self.values
+        if values.dtype in (torch.float16, torch.bfloat16):
+            values = values.float()
+        return values.new_zeros(self.batch_size, *values.shape[1:]).index_add(0, rows, values)
 
     def mean(self) -> Tensor:
         """The mean over each sequence, zero for an empty one. (batch, *features)"""
         lengths = self.layout.on(self.device, "lengths").clamp(min=1)
-        return self.sum() / lengths.reshape(-1, *[1] * (self.values.dim() - 1)).to(self.values.dtype)
+        mean = self._summed() / lengths.reshape(-1, *[1] * (self.values.dim() - 1))
+        return mean.to(self.values.dtype) if self.values.is_floating_point() else mean
 
     def max(self) -> Tensor:
         """The largest value of each feature over each sequence, zero for an empty one. (batch, *features)"""

@@ -195,3 +195,13 @@ def test_what_steps_have_to_themselves_is_computed_for_steps_alone(kind: str) ->
             each.register_forward_hook(lambda _, given, made: mapped.append(made.shape[:-1].numel()))
     attention.read(queries, attention.prepare(memory_of(attention)))
     assert set(mapped) == {len(queries.values)}  # and not one for each step of the longest
+
+
+@pytest.mark.parametrize("kind", ["dot", "general", "additive", "multihead"])
+def test_in_float16_what_is_not_there_has_no_weight(kind: str) -> None:
+    attention = built(kind).half()
+    context = attention.prepare(memory_of(attention).to(torch.float16))
+    weights = attention.look(attention.ask(torch.randn(4, 1, 4).half()), context)[1]
+    assert weights.isfinite().all()
+    for row, length in enumerate(LENGTHS):
+        assert length == 0 or not weights[row, ..., length:].any()

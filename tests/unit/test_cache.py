@@ -79,6 +79,15 @@ def test_a_disk_that_is_full_or_closed_is_one_clear_message(cache: Path, number:
     assert list((cache / "kind").iterdir()) == []
 
 
+def test_what_can_not_be_read_is_not_the_cache_s_fault(cache: Path) -> None:
+    def write(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/words.csv")
+
+    with pytest.raises(DataError) as error:
+        cache_module.entry("kind", "name", write)
+    assert str(error.value) == "`/data/words.csv` can't be read: Permission denied"
+
+
 def test_what_a_killed_process_left_is_swept_after_a_day(cache: Path) -> None:
     for name, age in ((".old.1.x", 48), (".new.2.y", 1)):
         folder = cache / "kind" / name

@@ -99,3 +99,11 @@ def test_a_convolutional_cell_takes_images_of_any_size() -> None:
         outputs, final = unroll(cell, Ragged(torch.randn(5, 2, *size), [2, 0, 3]))
         assert outputs.values.shape == (5, 3, *size)
         assert final.memory.shape == (3, 3, *size)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "PeepholeLSTM", "MinGRU"])
+def test_a_stepper_takes_no_rows(name: str) -> None:
+    cell = getattr(cells, name)(3, 4)
+    output, state = cell.stepper(2)(torch.zeros(0, 3), cell.initial_state(0))
+    assert output.shape == (0, 4)
+    assert all(leaf.shape[0] == 0 for leaf in state)

@@ -312,3 +312,29 @@ def test_autocast_to_float16_takes_the_plain_loop_on_the_cpu() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         chosen = "native" if compiler() else "rectangles"
         assert engine.choose(cell, inputs) == engine.choose(cells.GRU(3, 4), inputs) == chosen
+
+
+class Leaky(GatedCell):
+    """Keeps a share of its state, which may be changed."""
+
+    gates = ("candidate",)
+    State = cells.HiddenState
+
+    def __init__(self, rates: tuple[float, ...] | list[float]) -> None:
+        super().__init__(3, 4)
+        self.rates = rates
+
+    def update(self, from_input, from_hidden, state):  # type: ignore[no-untyped-def]
+        new = torch.tanh(from_input.candidate + from_hidden.candidate)
+        return cells.HiddenState(self.rates[0] * state.hidden + self.rates[1] * new)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_several_plain_values_of_a_cell_may_be_changed_after_it_ran(kind: type) -> None:
+    cell, inputs = Leaky(kind((0.5, 0.5))).double(), batch([2, 0, 3])
+    unroll(cell, inputs)
+    for change in (lambda: setattr(cell, "rates", kind((0.9, 0.1))), lambda: kind is list and cell.rates.reverse()):
+        change()
+        got = unroll(cell, inputs).outputs.values
+        with engine.using("reference"):
+            torch.testing.assert_close(got, unroll(cell, inputs).outputs.values)

@@ -59,6 +59,17 @@ CASES = {
         BatchError,
         "`inputs` must have 8 features a step for `LSTM(8, 16)`, but has (7,)",
     ),
+    "steps of more than a vector": (
+        lambda: unroll(LSTM, Ragged(torch.zeros(5, 8, 2), [2, 0, 3])),
+        BatchError,
+        "`inputs` must have 8 features a step for `LSTM(8, 16)`, but has (8, 2)",
+    ),
+    "another device": (
+        lambda: unroll(cells.LSTM(8, 16).to("meta"), BATCH),
+        BatchError,
+        '`inputs` must lie where `LSTM(8, 16)` does (meta), but are on cpu; use `inputs.to("meta")`, or '
+        '`cell.to("cpu")`',
+    ),
     "another width, static": (
         lambda: unroll(LSTM, Ragged(torch.zeros(5, 7), [2, 0, 3]).to_padded()),
         BatchError,
@@ -174,6 +185,18 @@ CASES = {
         lambda: LSTM.stepper(3)(torch.zeros(4, 8), STATE),
         StateError,
         "`x` must have at most the 3 rows that this stepper was made for, but has 4; make another: `cell.stepper(4)`",
+    ),
+    "a stepper with a state of fewer rows": (
+        lambda: LSTM.stepper(3)(torch.zeros(3, 8), LSTM.initial_state(1)),
+        StateError,
+        "`x` and the fields of `state` must be of shapes [(3, 8), (3, 16), (3, 16)], but are of [(3, 8), (1, 16), "
+        "(1, 16)]",
+    ),
+    "a stepper with a narrower x": (
+        lambda: LSTM.stepper(3)(torch.zeros(2, 7), LSTM.initial_state(2)),
+        StateError,
+        "`x` and the fields of `state` must be of shapes [(2, 8), (2, 16), (2, 16)], but are of [(2, 7), (2, 16), "
+        "(2, 16)]",
     ),
     "an unknown nonlinearity": (
         lambda: cells.Elman(8, 4, nonlinearity="gelu"),

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.utils import _pytree as pytree
 
-from unspool import Ragged
+from unspool import Ragged, cells, engine, unroll
 from unspool.errors import BatchError
 
 LENGTHS = st.lists(st.integers(0, 5), max_size=6)
@@ -445,3 +445,26 @@ def test_a_batch_does_not_change_with_the_lengths_it_was_made_from():
     batch = Ragged(torch.arange(5.0), lengths)
     lengths[0] = 5
     assert batch.lengths.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_sums_of_many_steps_in_half_precision_do_not_stop_growing(dtype):
+    batch = Ragged(torch.ones(5000, 2, dtype=dtype), [4999, 1])
+    assert batch.mean().tolist() == [[1, 1], [1, 1]]
+    assert batch.sum()[0, 0].item() == pytest.approx(4999, rel=1e-2)
+    assert batch.mean().dtype == batch.sum().dtype == dtype
+
+
+def test_bytes_have_a_mean():
+    batch = Ragged(torch.full((300,), 3, dtype=torch.uint8), [256, 44])
+    assert batch.mean().shape == (2,)
+
+
+def test_tables_made_in_inference_mode_serve_training_later():
+    cell = cells.LSTM(2, 3)
+    batch = Ragged(torch.randn(7, 2), [4, 3])
+    with engine.using("rectangles"):
+        with torch.inference_mode():
+            unroll(cell, batch)
+        unroll(cell, batch).outputs.values.sum().backward()
+    assert cell.weight_input.grad is not None

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from unspool.baselines.examples import check
 from unspool.errors import DataError
 
-SEPARATOR = ","
 
-
-def tfidf_labels(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]) -> list[str]:
+def tfidf_labels(
+    questions: Sequence[str], answers: Sequence[str], asked: Sequence[str], *, separator: str = ","
+) -> list[str]:
     r"""For every label a logistic regression on TF-IDF of words and word pairs, by scikit-learn.
 
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\b\w+\b")
@@ -18,8 +18,9 @@ def tfidf_labels(questions: Sequence[str], answers: Sequence[str], asked: Sequen
 
     Args:
         questions: texts of the training part.
-        answers: the labels of each, with commas between them; none in an empty one.
+        answers: the labels of each, apart by `separator`; none in an empty one.
         asked: texts; each is answered by itself.
+        separator: what stands between two labels.
 
     Raises:
         DataError: no training rows, not as many answers as questions, no strings, not one label, a label that all rows
@@ -30,7 +31,7 @@ def tfidf_labels(questions: Sequence[str], answers: Sequence[str], asked: Sequen
         ['a', 'b,c']
     """
     check(questions, answers, asked)
-    labels = [set(filter(None, answer.split(SEPARATOR))) for answer in answers]
+    labels = [set(filter(None, answer.split(separator))) for answer in answers]
     names = sorted(set().union(*labels))
     if not names:
         raise DataError(f"`answers` must hold at least one label, but all {len(answers)} are empty")
@@ -53,5 +54,8 @@ def tfidf_labels(questions: Sequence[str], answers: Sequence[str], asked: Sequen
         model = LogisticRegression(solver="liblinear", class_weight="balanced", random_state=0)
         told.append(model.fit(known, [name in each for each in labels]).predict(texts))
     return [
-        SEPARATOR.join(name for name, there in zip(names, row, strict=True) if there) for row in zip(*told, strict=True)
+        separator.join(name for name, there in zip(names, row, strict=True) if there) for row in zip(*told, strict=True)
     ]
+
+
+tfidf_labels.reads_separator = True  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -84,6 +84,10 @@ class Cell(nn.Module):
         the weights as they are now.
         """
         return torch.no_grad()(self)
+
+    def takes(self, features: Sequence[int]) -> bool:
+        """Whether a step of the inputs may have this shape, without the batch."""
+        return len(features) > 0 and (self.input_size is None or features[0] == self.input_size)
 
     def check_state(self, state: State) -> None:
         """Raise a `StateError` where a state can not be this cell's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -223,6 +223,10 @@ class GatedCell(Cell):
         weight = self.weight_hidden
         from_hidden = None if weight is None else Product(weight, self.bias_hidden, batch_size)
         return GatedStepper(Product(self.weight_input, self.bias_input, batch_size), from_hidden, self.updated)
+
+    def takes(self, features: Sequence[int]) -> bool:
+        usual = type(self).project_input is GatedCell.project_input  # of vectors
+        return super().takes(features) and (len(features) == 1 or not usual)
 
     def check_state(self, state: State) -> None:
         if getattr(state, "_fields", None) != self.State._fields:

@@ -40,7 +40,7 @@ def broken(table: Table, column: str, field: Any, asked: Any) -> dict[int, str]:
     def write(folder: Path) -> None:
         (folder / "reasons.json").write_text(json.dumps(dict(_reasons(files, field))), encoding="utf-8")
 
-    entry = cache.entry("broken", cache.key("broken", files, _stamps(files), asked), write)
+    entry = cache.entry("broken", cache.key("broken", table.key, files, _stamps(files), asked), write)
     reasons = json.loads((entry / "reasons.json").read_text(encoding="utf-8"))
     values = enumerate(table.column(column)) if reasons else ()
     return {row: reasons[value] for row, value in values if isinstance(value, str) and value in reasons}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from unspool.data.named import named_streams
 from unspool.data.own_parts import folder_of, naming_files, streams_of
 from unspool.data.parts import Split, tables_of
 from unspool.data.periods import Periods
-from unspool.data.selection import Selection, Values
+from unspool.data.selection import Selection, Values, theirs
 from unspool.data.sources import Columns
 from unspool.data.tables import Table
 from unspool.data.transposing import transposed
@@ -132,7 +133,20 @@ def load(
         raise DataError("`files` must be in a folder `path`, but a source says where its own are; leave it out")
     streams, own = named_streams(names, reading)
     taken = delexicalised(selection.of(streams, columns), delexicalise)
-    return _arranged(tables_of(taken, cut or own), dialogues, gather, transpose)
+    return _arranged(tables_of(taken, cut or _renamed(own, columns, names)), dialogues, gather, transpose)
+
+
+def _renamed(own: Split | Periods | None, columns: Columns, names: Sequence[str]) -> Split | Periods | None:
+    """How sources are cut if nothing else is said, by our name of the column."""
+    if own is None or own.by is None or columns is None:
+        return own
+    ours = {name: our for our, name in theirs(columns).items()}
+    if own.by not in ours:
+        known = " or ".join(f"`{name}`" for name in names)
+        raise DataError(
+            f"`columns` must take `{own.by}`, by which {known} is cut into parts; or say by `split` how to cut it"
+        )
+    return replace(own, by=ours[own.by])
 
 
 def _arranged(

@@ -67,7 +67,7 @@ def _found(table: Table, column: str, folder: Path) -> Iterator[tuple[str, int, 
                 f"`{column}` of `files` must be a column of names of files, but {table.origin} has {name!r} in it"
             )
         path = _path(folder, name)
-        if not os.path.isfile(path):
+        if not os.path.exists(path):  # a file, or a folder of pictures
             missing.append(name)
             continue
         stat = os.stat(path)

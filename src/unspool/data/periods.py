@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,6 +16,8 @@ from unspool.data.tables import Stream, Table, store_cut
 from unspool.errors import DataError
 from unspool.nearest import choices
 
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(?!\d).*)?)?$", re.DOTALL)  # whose texts have the order of the dates
+
 
 @dataclass(frozen=True)
 class Periods:
@@ -22,7 +25,8 @@ class Periods:
 
         train where begin ≤ date < valid,  valid where valid ≤ date < test,  test where test ≤ date < end
 
-    Dates are compared as texts, from the year on: `2014-01-02`, also shortened as `2014`. Rows before `begin`, from
+    Dates are compared as texts, from the year on (ISO 8601): `2014-01-02`, with a time or without, also shortened as
+    `2014`. Others are refused, since their texts have another order. Rows before `begin`, from
     `end` on and without a date are of no part.
 
     Args:
@@ -47,6 +51,9 @@ class Periods:
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in ("begin", "valid", "test", "end")}
         dates = {name: date for name, date in given.items() if date is not None}
+        for name, date in dates.items():
+            if not _DATE.match(date):
+                raise DataError(f"`{name}` must be a date from its year on, as 2014-01-02 or 2014, but is {date!r}")
         for (name, date), (later_name, later) in pairwise(dates.items()):
             if date >= later:
                 raise DataError(f"`{name}` must be before `{later_name}`, but they are {date} and {later}")
@@ -95,6 +102,11 @@ class Periods:
                 raise DataError(
                     f"`{self.by}` of {origin} must hold dates, as texts such as 2014-01-02, to be cut by, but holds "
                     f"{value!r}"
+                )
+            if isinstance(value, str) and not _DATE.match(value):
+                raise DataError(
+                    f"`{self.by}` of {origin} must hold dates from their year on, as 2014-01-02, so that they are in "
+                    f"the order of their texts, but holds {value!r}"
                 )
             dates.append(None if value is None else str(value))
         return dates

@@ -64,7 +64,8 @@ class Table:
             arrow = pa.Table.from_pylist(given)
         except (pa.ArrowException, ValueError, OverflowError) as error:
             raise DataError(f"`rows` must have columns of one type each, but do not: {error}") from error
-        content = hashlib.sha256(repr([sorted(row.items()) for row in given]).encode(errors="replace"))
+        plain = [sorted(row.items()) for row in arrow.to_pylist()]  # else long arrays would be shown in part
+        content = hashlib.sha256(repr(plain).encode(errors="replace"))
         return cls(arrow, content.hexdigest()[:32], origin)
 
     def __len__(self) -> int:

@@ -26,6 +26,8 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None."""
     if torch_kernels.kernel(cell) is None or not isinstance(cell, (GRU, Elman)):
         return "it runs `GRU` and `Elman` only, their steps unchanged"
+    if torch_kernels.inside_transform():
+        return torch_kernels.NO_TRANSFORMS
     if torch_kernels.autocast_dtype(inputs.device):
         return "it computes in the dtype of the weights, not in that of autocast"
     return None

@@ -19,6 +19,7 @@ from torch import Tensor
 from unspool.cells.base import Cell
 from unspool.cells.gated import HiddenState
 from unspool.cells.minimal import LinearCell
+from unspool.engine import torch_kernels
 from unspool.engine.ends import own_ends
 from unspool.ragged import Ragged
 from unspool.state import State
@@ -29,7 +30,7 @@ CHUNK = 16  # steps a chunk: 8 to 64 took within a fifth of one another, over 2,
 def refusal(cell: Cell, inputs: Ragged) -> str | None:
     """Why this engine can't run the cell, or None."""
     if isinstance(cell, LinearCell) and _untouched(type(cell)):
-        return None
+        return torch_kernels.NO_TRANSFORMS if torch_kernels.inside_transform() else None
     return "it runs linear recurrences only: subclasses of `LinearCell` that leave `update` as it is"
 
 

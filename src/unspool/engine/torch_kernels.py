@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
 
 from unspool.cells.base import Cell
 from unspool.cells.elman import Elman
@@ -40,6 +41,14 @@ def _as_wide_as_torch(cell: Cell) -> bool:
         width == cell.hidden_size or (name == "hidden" and isinstance(cell, ProjectedLSTM))
         for name, width in cell.widths.items()
     )
+
+
+NO_TRANSFORMS = "it does not run inside of transforms such as `torch.func.grad`"
+
+
+def inside_transform() -> bool:
+    """Whether a transform of `torch.func` is at work, whose tensors are not what a function of one's own can take."""
+    return peek_interpreter_stack() is not None
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:

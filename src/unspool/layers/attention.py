@@ -68,7 +68,7 @@ class Attention(nn.Module):
     def prepare(self, memory: Ragged) -> Context:
         """A memory made ready for many queries. (total, memory_size) -> Context"""
         padded = memory.to_padded()
-        mask = torch.zeros_like(padded.mask, dtype=memory.values.dtype).masked_fill_(~padded.mask, -1e30)
+        mask = _mask(padded.mask, memory.values.dtype)
         keys = self.keys(memory)
         return Context(padded.values if keys is memory else keys.to_padded().values, padded.values, mask.unsqueeze(1))
 
@@ -98,6 +98,12 @@ class Attention(nn.Module):
             for each in self.look(padded.values, context)
         )
         return summaries.map(self.tell), weights
+
+
+def _mask(there: Tensor, dtype: torch.dtype) -> Tensor:
+    """What to add to scores: nothing where a key is, and so little elsewhere that none of its weight is left; but no
+    infinity, of which a row of no keys would make NaN. (batch, time) -> (batch, time)"""
+    return torch.zeros_like(there, dtype=dtype).masked_fill_(~there, max(-1e30, torch.finfo(dtype).min / 2))
 
 
 class DotAttention(Attention):
@@ -240,7 +246,7 @@ class MultiHeadAttention(Attention):
 
     def prepare(self, memory: Ragged) -> Context:
         padded = memory.map(self.key_value).to_padded()
-        mask = torch.zeros_like(padded.mask, dtype=padded.values.dtype).masked_fill_(~padded.mask, -1e30)
+        mask = _mask(padded.mask, padded.values.dtype)
         keys, values = padded.values.chunk(2, 2)
         return Context(self._by_head(keys).contiguous(), self._by_head(values).contiguous(), mask.unsqueeze(1))
 

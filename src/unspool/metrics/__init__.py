@@ -79,6 +79,9 @@ METRICS: dict[str, Metric] = {
 """Every metric of texts by the name of its `Score`. One with the attribute `reads_inputs` takes the inputs as a third
 argument, one for each hypothesis."""
 
+OF_LABELS = frozenset({"macro_f1_labels", "micro_f1_labels", "subset_accuracy"})
+"""Those of them that read several labels from a text, and take what stands between two as `separator`."""
+
 LIKELIHOODS: dict[str, _Likelihood] = {
     "perplexity": perplexity,
     "nats_per_step": nats_per_step,

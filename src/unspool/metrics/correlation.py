@@ -36,20 +36,26 @@ def mcc(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score
         >>> print(mcc(["up", "up", "down", "up"], [["up"], ["up"], ["down"], ["down"]]))
         mcc 57.74 (higher is better; nrefs:1|of:100|undefined:0)
     """
-    counts = np.asarray(pair_counts(hypotheses, references)).sum(0)
-    size = round(len(counts) ** 0.5)
+    cells, size = _cells(hypotheses, references)
+    counts = np.bincount(cells, minlength=size**2)
     details = {"right": int(np.trace(counts.reshape(size, size))), "rows": int(counts.sum())}
     return Score(correlation_of(counts.tolist()), "mcc", "higher", details, "nrefs:1|of:100|undefined:0")
 
 
 def pair_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
     """For each row: which class was told for which; (rows, classes · classes) of 0 and 1."""
-    said, meant = (["".join(row) for row in rows] for rows in one_class(hypotheses, references))
-    places = {name: place for place, name in enumerate(sorted({*said, *meant}))}
-    cells = [places[named] * len(places) + places[true] for named, true in zip(said, meant, strict=True)]
-    counts = np.zeros((len(cells), len(places) ** 2), np.int64)
+    cells, size = _cells(hypotheses, references)
+    counts = np.zeros((len(cells), size**2), np.int64)
     counts[np.arange(len(cells)), cells] = 1
     return counts
+
+
+def _cells(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[Counts, int]:
+    """For each row the number of its pair of classes, told and meant; and how many classes there are. (rows,)"""
+    said, meant = (["".join(row) for row in rows] for rows in one_class(hypotheses, references))
+    places = {name: place for place, name in enumerate(sorted({*said, *meant}))}
+    pairs = [places[named] * len(places) + places[true] for named, true in zip(said, meant, strict=True)]
+    return np.array(pairs, np.int64), len(places)
 
 
 def correlation_of(sums: Sequence[int]) -> float:

@@ -191,6 +191,12 @@ class Recipe(Section):
             isinstance(spec, TextSpec) for spec in self.outputs.values()
         ):
             raise mistake("metrics", f"must be without `{spelled[0]}` where what is written is no text")
+        if spelled and (cut := [name for name, spec in self.outputs.items() if getattr(spec, "max_length", None)]):
+            raise mistake(
+                "metrics",
+                f"must be without `{spelled[0]}` where `outputs.{cut[0]}.max_length` cuts texts: all their characters "
+                "would count, but not what they cost",
+            )
         kinds = [[spec.kind for spec in side.values()] for side in (self.inputs, self.outputs)]
         if (seen := [name for name in self.metrics if name in RECOGNITIONS]) and kinds != [["label"], ["rows"]]:
             raise mistake(

@@ -15,7 +15,7 @@ from unspool import cache, data, parallel
 from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
 from unspool.data import Batch, Table
 from unspool.errors import RunError
-from unspool.fields import Field, QuantilesField, TextField
+from unspool.fields import Field, LabelsField, QuantilesField, TextField
 from unspool.metrics import LIKELIHOODS, OF_CHARACTERS, OF_SEQUENCES, Score
 from unspool.models import Objective
 from unspool.ragged import Ragged
@@ -93,12 +93,15 @@ def answers_of_baseline(name: str, task: Task, train: Table, asked: Sequence[Any
     texts = ["\n".join(values) for values in zip(*read, strict=True)]
     known = [task.as_text(*row) for row in zip(texts, train.column(task.target), strict=True)]
     more = []
+    field = task.fields[task.target]
+    apart = {}
+    if getattr(baseline, "reads_separator", False) and isinstance(field, LabelsField):
+        apart = {"separator": field.separator}
     if getattr(baseline, "reads_levels", False):
-        field = task.fields[task.target]
         if not isinstance(field, QuantilesField):
             raise RunError(f"`baselines` must be without {name} where `{task.target}` is not of kind quantiles")
         more = [field.levels]
-    answers: list[str] = baseline(texts, known, [_as_text(each) for each in asked], *more)
+    answers: list[str] = baseline(texts, known, [_as_text(each) for each in asked], *more, **apart)
     return answers
 
 

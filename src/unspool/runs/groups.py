@@ -48,8 +48,8 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     found = {}
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
-        columns = [[row[key] for row in rows] for key in ("prediction", "references", "input")]
-        found[name] = scores(metrics, *columns)
+        told, right, asked = ([row[key] for row in rows] for key in ("prediction", "references", "input"))
+        found[name] = scores(metrics, told, right, asked, run.fields[run.task.target])
     return found
 
 

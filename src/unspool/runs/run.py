@@ -18,7 +18,7 @@ from unspool.baselines import LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField, LabelsField, TextField
-from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS, Score
+from unspool.metrics import LIKELIHOODS, METRICS, OF_LABELS, RECOGNITIONS, Score
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.comparing import KeptScores, answers_of_baseline, characters_of, nats_of, nats_of_baseline
 from unspool.runs.fitting import readers_of
@@ -109,7 +109,7 @@ class Run:
             group.once(lambda: self._keep(part, asked, answers))
             group.once(lambda: self._draw(part, asked, answers))
             told = [each.text for each in answers]
-            reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs))
+            reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs, self._target))
             found |= zip(of_texts, reached, strict=True)
             found |= group.once(
                 lambda: {
@@ -146,7 +146,8 @@ class Run:
             return [nats.score(metric) for metric in recipe.metrics if metric in LIKELIHOODS]
         asked = questions(tables[part], self.task)
         answers = answers_of_baseline(name, self.task, tables["train"], asked.inputs)
-        return scores([metric for metric in recipe.metrics if metric in METRICS], answers, asked.answers, asked.inputs)
+        measured = [metric for metric in recipe.metrics if metric in METRICS]
+        return scores(measured, answers, asked.answers, asked.inputs, self._target)
 
     def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
         """The recipe with these changes and its data."""
@@ -219,6 +220,10 @@ class Run:
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
         return changed.decode
+
+    @property
+    def _target(self) -> Field:
+        return self.fields[self.task.target]
 
     def _keep(self, part: str, asked: Questions, found: Sequence[Prediction]) -> None:
         lines = [
@@ -305,13 +310,24 @@ def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:
 
 
 def scores(
-    metrics: Sequence[str], hypotheses: Sequence[str], references: Sequence[Sequence[str]], inputs: Sequence[Any]
+    metrics: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    inputs: Sequence[Any],
+    target: Field,
 ) -> list[Score]:
-    """The metrics of these names; those that say so (`reads_inputs`) see what was asked, too."""
-    return [
-        METRICS[name](hypotheses, references, *([inputs] if getattr(METRICS[name], "reads_inputs", False) else []))
-        for name in metrics
-    ]
+    """The metrics of these names; those that say so (`reads_inputs`) see what was asked, too.
+
+    Args:
+        target: the field of what is told: of labels it says what stands between two.
+    """
+    found = []
+    for name in metrics:
+        metric: Any = METRICS[name]
+        more = [inputs] if getattr(metric, "reads_inputs", False) else []
+        apart = {"separator": target.separator} if isinstance(target, LabelsField) and name in OF_LABELS else {}
+        found.append(metric(hypotheses, references, *more, **apart))
+    return found
 
 
 def _as_text(question: Any) -> str:

@@ -198,9 +198,9 @@ def _averages(spec: AveragingSpec) -> Averages:
 
 
 def _validation(made: Prepared) -> Validation:
-    spec = made.recipe.train
+    spec, target = made.recipe.train, made.task.fields[made.task.target]
     metric = None if spec.metric in FORECASTS else METRICS.get(spec.metric)
-    better: Any = "lower" if metric is None else scores([spec.metric], ["a"], [["a"]], [_ASKED])[0].better
+    better: Any = "lower" if metric is None else scores([spec.metric], ["a"], [["a"]], [_ASKED], target)[0].better
     every: Any = "epoch" if spec.validate_every == Every(1, "epochs") else int(spec.validate_every.count)
     return Validation(validation_of(made), spec.metric, better, every, spec.patience)
 
@@ -213,6 +213,7 @@ def validation_of(made: Prepared) -> Any:
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False, "risk": None})
     metrics = made.recipe.metrics
     characters = characters_of(made.tables["valid"], made.task)
+    target = made.task.fields[made.task.target]
 
     def validate(model: nn.Module) -> dict[str, float]:
         nats = nats_of(objective, model, made.validation_batches(), characters)
@@ -221,7 +222,7 @@ def validation_of(made: Prepared) -> Any:
         if of_texts := [name for name in metrics if name in METRICS]:
             made.task.finish(model, made.validation_batches())
             texts = [answer.text for answer in task.predict(model, asked.inputs, greedy)]
-            told = parallel.current().once(lambda: scores(of_texts, texts, asked.answers, asked.inputs))
+            told = parallel.current().once(lambda: scores(of_texts, texts, asked.answers, asked.inputs, target))
             found |= {score.name: score.value for score in told}
         model.eval()
         return found

@@ -118,7 +118,7 @@ def walk(recipe: Recipe | str | Path, borders: Sequence[str], run: str | Path, *
     values = {name: _values(measured[0], answers, right) for name, answers in told.items()}
     found = {
         name: Reached(
-            scores(measured, answers, right, answers),
+            scores(measured, answers, right, answers, task.fields[task.target]),
             clustered_error(values[name].tolist(), dates),
             None if name == MODEL else _lead(measured[0], values[MODEL] - values[name], dates),
         )

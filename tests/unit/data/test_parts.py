@@ -81,7 +81,7 @@ def test_shards_are_one_part_in_the_order_of_their_names(folder: Path) -> None:
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a part that there already is": (
-        {"path": "", "parts": {"train": "all.csv", "test": "all.csv"}, "split": {"by": "word"}},
+        {"path": "", "parts": {"train": "all.csv", "test": "g.test"}, "split": {"by": "word"}, "format": "csv"},
         "`split` must cut no part that there already is, but gives `test` a share; set `test: 0` in it",
     ),
     "a cut by no column": (
@@ -91,6 +91,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "shares that leave nothing": (
         {"path": "all.csv", "split": {"by": "word", "valid": 0.5, "test": 0.5}},
         "`valid` and `test` must be shares from 0 that leave some to train on, but are 0.5 and 0.5",
+    ),
+    "a file of two parts": (
+        {"path": "", "parts": {"train": "*.csv", "test": "all.csv"}},
+        "`parts.test` must name files of its own, but `{folder}/all.csv` is one of `parts.train`, too",
+    ),
+    "a pattern that leads elsewhere": (
+        {"path": "", "parts": {"train": "/data/all.csv"}},
+        "`parts.train` must be within `{folder}`, but is `/data/all.csv`; leave the folder out of it",
     ),
     "a part without a row": (
         {"path": "val.{column}.txt", "split": {"by": "de", "valid": 0.001, "test": 0}},
@@ -158,3 +166,16 @@ def test_data_must_come_from_somewhere() -> None:
     assert str(error.value) == (
         "`parts` must name files in a folder `path`, but a source has parts of its own; leave it out"
     )
+
+
+def test_parallel_files_may_lie_in_folders(folder: Path) -> None:
+    for language in ("de", "en"):
+        (folder / "sub" / language).mkdir(parents=True)
+        (folder / "sub" / f"train.{language}").write_text(f"{language} 1\n")
+        (folder / "sub" / language / "test.txt").write_text(f"{language} 2\n")
+    parts = {"train": "sub/train.{column}", "test": "sub/{column}/test.txt"}
+    tables = load(path=folder, parts=parts, format="lines")
+    assert {part: list(table) for part, table in tables.items()} == {
+        "train": [{"de": "de 1", "en": "en 1"}],
+        "test": [{"de": "de 2", "en": "en 2"}],
+    }

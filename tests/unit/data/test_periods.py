@@ -62,6 +62,10 @@ MISTAKES: dict[str, tuple[Mapping[str, Any], str]] = {
         "`train` of Periods(by='date', valid='2017', test=None, begin='2016-02', end=None) must get at least one row, "
         "but `date` of `{file}` goes from 2014-12-31 to 2016-01-01; take other dates",
     ),
+    "another order": (
+        {"valid": "01/05/2016"},
+        "`valid` must be a date from its year on, as 2014-01-02 or 2014, but is '01/05/2016'",
+    ),
     "no column": (
         {"by": "day", "valid": "2015"},
         "`day` is no column of `{file}`; there are date, number (nearest: `date`)",
@@ -85,6 +89,17 @@ def test_only_dates_can_be_cut_by(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"`date` of `{tmp_path / 'rows.jsonl'}` must hold dates, as texts such as 2014-01-02, to be cut by, but holds "
         "20150102"
+    )
+
+
+@pytest.mark.parametrize("date", ["31/12/2014", "2015-9-01", "2015-010", "spring", ""])
+def test_dates_in_another_order_than_their_texts_are_refused(date: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(f'{{"date": "2014-01-02T10:00"}}\n{{"date": "{date}"}}\n')
+    with pytest.raises(DataError) as error:
+        load(path=tmp_path / "rows.jsonl", periods={"by": "date", "valid": "2015"})
+    assert str(error.value) == (
+        f"`date` of `{tmp_path / 'rows.jsonl'}` must hold dates from their year on, as 2014-01-02, so that they are in "
+        f"the order of their texts, but holds {date!r}"
     )
 
 

@@ -1,6 +1,7 @@
 """Metrics of forecasts, the Matthews correlation, and how exact a mean of groups is: against scikit-learn and loops."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,13 @@ def test_groups_must_be_told() -> None:
     with pytest.raises(DataError) as error:
         clustered_error([1, 2], ["a", "a"])
     assert str(error.value) == "`groups` must be at least two to tell how exact a mean is, but are 1"
+
+
+def test_mcc_of_many_classes_needs_no_table_of_rows_by_pairs() -> None:
+    names = [f"class {number % 700}" for number in range(20_000)]
+    tracemalloc.start()
+    score = mcc(names, [[name] for name in names])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert score.value == pytest.approx(100)
+    assert peak < 100e6

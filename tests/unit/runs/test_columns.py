@@ -85,6 +85,23 @@ def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) 
             again.typed(line)
 
 
+@pytest.mark.parametrize("separator", [";", " + "])
+def test_labels_may_be_apart_by_any_sign(separator: str, tmp_path: Path) -> None:
+    path = write_rows(tmp_path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["labels"] = separator.join(row["labels"].split(","))
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    outputs = {"labels": {"kind": "labels", "separator": separator}}
+    over = ["metrics=[micro_f1_labels, subset_accuracy]", "train.metric=micro_f1_labels", "baselines=[tfidf_labels]"]
+    inputs = {"story": TEXT, "size": NUMBER}
+    run = runs.train(recipe(path, inputs, outputs, {"kind": "encoder"}, *over), tmp_path / "run")
+    assert run.evaluate("train")[0].value > 95
+    assert run.baselines("train")["tfidf_labels"][0].value > 50
+    (told,) = run.predict([{"story": "the hat is blue", "size": 2}])
+    assert told.text == f"big{separator}blue"
+
+
 def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
     run = runs.train(
         recipe(things, {"story": TEXT, "size": NUMBER}, {"price": NUMBER}, {"kind": "encoder"}), tmp_path / "run"

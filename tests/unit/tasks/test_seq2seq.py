@@ -190,3 +190,7 @@ def test_drawings_of_neighbouring_seeds_have_nothing_in_common(task: SequenceToS
         for seed in (0, 1)
     ]
     assert not drawn[0] & drawn[1]
+
+
+def test_right_answers_are_of_composed_characters_as_what_is_written(task: SequenceToSequence) -> None:
+    assert task.as_text("abc", "cafe\u0301") == "caf\u00e9"

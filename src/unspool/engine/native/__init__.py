@@ -10,7 +10,6 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torch._C._functorch import peek_interpreter_stack
 from torch._subclasses.fake_tensor import is_fake
 
 from unspool.cells.base import Cell
@@ -56,8 +55,10 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
         return f"`{type(cell).__name__}` has projections or a step of its own"
     if inputs.device.type != "cpu":
         return "it runs on the CPU only"
-    if peek_interpreter_stack() is not None:
-        return "it does not run inside of transforms such as `torch.func.grad`"
+    if inputs.values.dim() != 2:
+        return "it runs over steps of one vector each"
+    if torch_kernels.inside_transform():
+        return torch_kernels.NO_TRANSFORMS
     cast = torch_kernels.autocast_dtype(inputs.device)
     if cast not in (None, torch.bfloat16):
         return f"it has no products in {cast}"

@@ -54,6 +54,9 @@ def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
         own = module.__dict__
         names = sorted(own.keys() - _NEVER_ASKED)
         yield tuple([(name, own[name]) for name in names if isinstance(own[name], _PLAIN)])
+        several = [(name, own[name]) for name in names if isinstance(own[name], (tuple, list))]
+        if several:
+            yield tuple([(name, *value) for name, value in several if all(isinstance(item, _PLAIN) for item in value)])
         yield tuple(module._parameters), tuple(module._buffers)
 
 

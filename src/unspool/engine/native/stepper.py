@@ -10,6 +10,7 @@ from torch import Tensor
 from unspool.cells.gated import GatedCell
 from unspool.cells.stepper import check_rows
 from unspool.engine.native.calling import Call, Native, threads
+from unspool.errors import StateError
 from unspool.state import State
 
 
@@ -28,6 +29,7 @@ class NativeStepper:
 
     def __init__(self, cell: GatedCell, native: Native, parameters: list[Tensor], batch_size: int) -> None:
         self._native, self._rows, self._state = native, batch_size, cell.State
+        self._widths = (cell.input_size, *native.widths)
         weights = [cell.weight_input, cell.bias_input, *parameters]
         held = [None if weight is None else weight.detach().to(native.dtype).contiguous() for weight in weights]
         library, dtype = native.library, native.dtype
@@ -62,11 +64,22 @@ class NativeStepper:
             raise MemoryError("not enough memory for the packed weights of a stepper")
 
     def __call__(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step. x: (rows, input_size) -> (rows, output_size), and the new state"""
+        """One step. x: (rows, input_size) -> (rows, output_size), and the new state
+
+        Raises:
+            StateError: more rows than the stepper was made for; an `x` or a state of another shape.
+        """
         check_rows(x, self._rows)
-        call, dtype = self._call, self._native.dtype
+        call, dtype, rows = self._call, self._native.dtype, x.shape[0]
         # What is not as the program wants it is copied, and the copies must live until the step is done.
-        before = [x, *state]
+        before, wanted = [x, *state], [(rows, width) for width in self._widths]
+        if [leaf.shape for leaf in before] != wanted:
+            raise StateError(
+                f"`x` and the fields of `state` must be of shapes {wanted}, but are of "
+                f"{[tuple(leaf.shape) for leaf in before]}"
+            )
+        if not rows:
+            return state[0].detach().to(dtype), state
         if not all(leaf.dtype is dtype and leaf.is_contiguous() for leaf in before):
             before = [leaf.detach().to(dtype).contiguous() for leaf in before]
         after = [torch.empty_like(leaf, requires_grad=False) for leaf in before[1:]]
