@@ -141,9 +141,8 @@ def part_streams(
         if _COLUMN in path.name:
             return {"train": _parallel(path.parent, path.name, "path", options)}
         return {"train": stream_of(path, **options)}
-    taken: dict[Path, str] = {}
     return {
-        part: joined([each for pattern in patterns for each in _matching(path, pattern, part, options, taken)])
+        part: joined([each for pattern in patterns for each in _matching(path, pattern, part, options)])
         for part, patterns in named.items()
     }
 
@@ -167,8 +166,7 @@ def patterns_of(path: Path, parts: Mapping[str, str | Sequence[str] | None] | No
     return {part: [patterns] if isinstance(patterns, str) else list(patterns) for part, patterns in ordered}
 
 
-def _matching(folder: Path, pattern: str, part: str, options: dict[str, Any], taken: dict[Path, str]) -> list[Stream]:
-    """What the files of a pattern are read from, each noted in `taken`: one is in no part twice, nor in two."""
+def _matching(folder: Path, pattern: str, part: str, options: dict[str, Any]) -> list[Stream]:
     if Path(pattern).is_absolute():
         raise DataError(f"`parts.{part}` must be within `{folder}`, but is `{pattern}`; leave the folder out of it")
     if _COLUMN in pattern:
@@ -176,9 +174,6 @@ def _matching(folder: Path, pattern: str, part: str, options: dict[str, Any], ta
     files = sorted(file for file in folder.glob(pattern) if file.is_file())
     if not files:
         raise _no_file(folder, pattern, f"parts.{part}")
-    for file in files:
-        if (other := taken.setdefault(file, part)) != part:
-            raise DataError(f"`parts.{part}` must name files of its own, but `{file}` is one of `parts.{other}`, too")
     return [stream_of(file, **options) for file in files]
 
 

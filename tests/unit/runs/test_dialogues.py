@@ -105,7 +105,7 @@ def test_at_a_terminal_the_last_turns_are_the_input_and_each_draws_anew(
     predict = Run.predict
 
     def noted(self: Run, inputs: list[str], **how: Any) -> Any:
-        asked.append((list(inputs), how["seed"]))
+        asked.append((list(inputs), how["first"]))
         return predict(self, inputs, **how)
 
     monkeypatch.setattr(Run, "predict", noted)
@@ -122,5 +122,5 @@ def test_at_a_terminal_the_last_turns_are_the_input_and_each_draws_anew(
         cli.main(["predict", str(talking.folder.path), "--seed", "7"])
     assert not left.value.code
     first = predict(talking, [typed[0]], sample=True, seed=7)[0].text
-    second = predict(talking, [f"{first}\n{typed[1]}"], sample=True, seed=8)[0].text
-    assert asked == [([typed[0]], 7), ([f"{first}\n{typed[1]}"], 8), ([f"{second}\n{typed[2]}"], 9)]
+    second = predict(talking, [f"{first}\n{typed[1]}"], sample=True, seed=7, first=1)[0].text
+    assert asked == [([typed[0]], 0), ([f"{first}\n{typed[1]}"], 1), ([f"{second}\n{typed[2]}"], 2)]

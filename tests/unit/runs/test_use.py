@@ -197,4 +197,6 @@ def test_all_that_stands_beside_an_input_is_right(trained: Run) -> None:
     asked = questions(table, trained.task)
     assert asked == (["a", "b", "c"], [["A", "A H"], ["B", "B"], ["C"]])
     assert questions(table, trained.task, limit=2) == (["a", "b"], [["A", "A H"], ["B", "B"]])
-    assert scores(["wer"], ["A H", "B", "D"], asked.answers, asked.inputs)[0].value == pytest.approx(100 / 3)
+    assert scores(["wer"], ["A H", "B", "D"], asked.answers, asked.inputs, trained.fields["phones"])[
+        0
+    ].value == pytest.approx(100 / 3)
