@@ -80,12 +80,14 @@ def test_a_disk_that_is_full_or_closed_is_one_clear_message(cache: Path, number:
 
 
 def test_what_can_not_be_read_is_not_the_cache_s_fault(cache: Path) -> None:
+    beside = f"{cache} of words.csv"  # its name begins as the cache's does
+
     def write(folder: Path) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", "/data/words.csv")
+        raise PermissionError(errno.EACCES, "Permission denied", beside)
 
     with pytest.raises(DataError) as error:
         cache_module.entry("kind", "name", write)
-    assert str(error.value) == "`/data/words.csv` can't be read: Permission denied"
+    assert str(error.value) == f"`{beside}` can't be read: Permission denied"
 
 
 def test_what_a_killed_process_left_is_swept_after_a_day(cache: Path) -> None:

@@ -67,8 +67,8 @@ def entry(kind: str, name: str, write: Callable[[Path], None], *, within: Path |
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
             raise
-        place = str(within or home())
-        if isinstance(error.filename, str) and not error.filename.startswith(place):  # what is read, not what is kept
+        if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(within or home()):
+            # What is read, not what is kept.
             raise DataError(f"`{error.filename}` can't be read: {error.strerror}") from error
         raise DataError(
             f"the cache `{within or home()}` can't be written: {error.strerror}; "

@@ -140,9 +140,9 @@ def _draw_alignment(run: Run, column: str, example: _Example) -> None:
     assert isinstance(task, SequenceToSequence)
     frames = run.fields[column].encode(example.asked[column])
     batch = Batch({column: Ragged.from_list([frames], ids)}, ids).to(next(model.parameters()).device)
-    how, decode = run.recipe.decode, run.fields[task.target].decode
-    found = task.hypotheses(model, batch, [example.asked[column]], how, n_best=sought(how, 1))[0]
-    tokens = next(each.tokens for each in found if decode(each.tokens) == example.answer.text)
+    asked, how, decode = example.asked[column], run.recipe.decode, run.fields[task.target].decode
+    found = task.hypotheses(model, batch, [asked], how, n_best=sought(how, 1))[0]
+    tokens = next(each.tokens for each in found if task.as_text(asked, decode(each.tokens)) == example.answer.text)
     with torch.no_grad():
         scores = model(task.source(batch)).map(lambda step: step.float().log_softmax(1))
     places = ctc_alignment(scores, Ragged.from_list([tokens], ids)).values.tolist()
