@@ -449,9 +449,9 @@ def test_a_batch_does_not_change_with_the_lengths_it_was_made_from():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_sums_of_many_steps_in_half_precision_do_not_stop_growing(dtype):
-    batch = Ragged(torch.ones(5000, 2, dtype=dtype), [4999, 1])
-    assert batch.mean().tolist() == [[1, 1], [1, 1]]
-    assert batch.sum()[0, 0].item() == pytest.approx(4999, rel=1e-2)
+    batch = Ragged(torch.ones(5000, dtype=dtype), [4999, 1])
+    assert batch.mean().tolist() == [1, 1]
+    assert batch.sum()[0].item() == pytest.approx(4999, rel=1e-2)
     assert batch.mean().dtype == batch.sum().dtype == dtype
 
 
