@@ -36,6 +36,11 @@ class ViewsSpec(Section):
     """The chance of a line to stay."""
     head: Annotated[int, Field(ge=0)] = 1
     """How many first lines always stay."""
+    exchange: Rate = 0.0
+    """The chance of a view to have words exchanged for others, in its examples and in the column `of` alike: what they
+    stand for then has to be found out from the examples."""
+    of: str | None = None
+    """The column whose words are exchanged."""
 
 
 class TrainSpec(Section):

@@ -70,10 +70,46 @@ def test_views_of_a_thing_depend_neither_on_others_nor_on_parts() -> None:
     assert among["test"] is given["test"]
 
 
+def called(**names: list[str]) -> Table:
+    """What things are called in two languages, beside one example that shows it."""
+    return Table.from_rows(
+        [
+            {"thing": name, "text": f"{which}\nen {name}\nen the {name} = das {name}", "name": name}
+            for which, each in names.items()
+            for name in each
+        ]
+    )
+
+
+def test_some_views_have_words_of_other_rows_with_the_same_first_line() -> None:
+    names = {"de": ["kuh", "stier", "ziege"], "it": ["mucca", "toro", "capra"]}
+    tables = {"train": called(**names), "test": called(de=["kalb"])}
+    found = viewed(tables, text="text", same="thing", times=300, keep=1.0, exchange=0.4, of="name")
+    assert found["test"] is tables["test"]
+    changed = 0
+    for row in found["train"]:
+        which, own, shown = row["text"].split("\n")
+        assert own == f"en {row['thing']}"
+        assert row["name"] in names[which]
+        assert shown in {f"en the {row['thing']} = {one} {row['name']}" for one in ["das", *names[which]]}
+        changed += row["name"] != row["thing"]
+    assert changed / (6 * 300) == pytest.approx(0.4 / 2, abs=0.03)  # half the words of four views in ten
+
+
+def test_words_are_found_by_the_first_line_even_where_it_is_left_out() -> None:
+    given: dict[str, Any] = {"text": "text", "same": "thing", "times": 50, "head": 0, "keep": 0.3}
+    found = list(viewed({"train": called(de=["kuh", "stier"])}, **given, exchange=1.0, of="name")["train"])
+    assert len(found) == 100
+    assert {row["name"] for row in found} == {"kuh", "stier"}
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "times": ({"times": 0}, "`times` must be at least 1, but is 0"),
     "variants": ({"variants": 0}, "`variants` must be at least 1, but is 0"),
     "keep": ({"keep": 0}, "`keep` must be a chance above 0, at most 1, but is 0"),
+    "exchange": ({"exchange": 1.5, "of": "text"}, "`exchange` must be a chance from 0 to 1, but is 1.5"),
+    "of": ({"exchange": 0.5}, "`of` must name the column whose words to `exchange`, but is null"),
+    "of what": ({"of": "tex"}, "`tex` is no column of memory; there are thing, text (nearest: `text`)"),
     "column": ({"same": "thin"}, "`thin` is no column of memory; there are thing, text (nearest: `thing`)"),
 }
 
@@ -91,3 +127,10 @@ def test_what_is_no_text_is_named_with_its_row() -> None:
     with pytest.raises(DataError) as error:
         viewed({"train": numbers}, **GIVEN)
     assert str(error.value) == "row 0 of `text` in memory must be a text of which lines are left out, but is 1"
+
+
+def test_a_name_that_is_no_text_is_named_with_its_row() -> None:
+    numbers = Table.from_rows([{"thing": "a", "text": "de", "name": 1}])
+    with pytest.raises(DataError) as error:
+        viewed({"train": numbers}, **GIVEN, exchange=0.5, of="name")
+    assert str(error.value) == "row 0 of `name` in memory must be a text of words to exchange, but is 1"
