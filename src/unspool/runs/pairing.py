@@ -12,7 +12,7 @@ from unspool.nearest import choices
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.groups import kept_predictions
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import Run, questions
+from unspool.runs.run import Run, metric_of, questions
 
 
 def against_baselines(
@@ -36,10 +36,11 @@ def against_baselines(
     tables = tables_of(recipe)
     asked = questions(tables[part], run.task)
     ours = [str(row["prediction"]) for row in kept_predictions(run, part, len(asked.inputs))]
-    inputs = asked.inputs if getattr(METRICS[metric], "reads_inputs", False) else None
+    compared = metric_of(metric, run.task.fields[run.task.target])
+    inputs = asked.inputs if getattr(compared, "reads_inputs", False) else None
     found = {}
     for name in recipe.baselines:
         if name not in LANGUAGE_MODELS:
             theirs = answers_of_baseline(name, run.task, tables["train"], asked.inputs)
-            found[name] = difference(METRICS[metric], ours, theirs, asked.answers, inputs=inputs)
+            found[name] = difference(compared, ours, theirs, asked.answers, inputs=inputs)
     return found

@@ -323,11 +323,18 @@ def scores(
     """
     found = []
     for name in metrics:
-        metric: Any = METRICS[name]
+        metric = metric_of(name, target)
         more = [inputs] if getattr(metric, "reads_inputs", False) else []
-        apart = {"separator": target.separator} if isinstance(target, LabelsField) and name in OF_LABELS else {}
-        found.append(metric(hypotheses, references, *more, **apart))
+        found.append(metric(hypotheses, references, *more))
     return found
+
+
+def metric_of(name: str, target: Field) -> Any:
+    """The metric of that name; one of labels reads them as the field separates them."""
+    metric: Any = METRICS[name]
+    if isinstance(target, LabelsField) and name in OF_LABELS:
+        return partial(metric, separator=target.separator)
+    return metric
 
 
 def _as_text(question: Any) -> str:

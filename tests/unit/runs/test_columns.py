@@ -96,8 +96,11 @@ def test_labels_may_be_apart_by_any_sign(separator: str, tmp_path: Path) -> None
     over = ["metrics=[micro_f1_labels, subset_accuracy]", "train.metric=micro_f1_labels", "baselines=[tfidf_labels]"]
     inputs = {"story": TEXT, "size": NUMBER}
     run = runs.train(recipe(path, inputs, outputs, {"kind": "encoder"}, *over), tmp_path / "run")
-    assert run.evaluate("train")[0].value > 95
-    assert run.baselines("train")["tfidf_labels"][0].value > 50
+    reached, theirs = run.evaluate("train")[0].value, run.baselines("train")["tfidf_labels"][0].value
+    assert reached > 95
+    assert theirs > 50
+    compared = runs.against_baselines(run, "micro_f1_labels", "train")["tfidf_labels"]
+    assert (compared.ours.value, compared.theirs.value) == (reached, theirs)
     (told,) = run.predict([{"story": "the hat is blue", "size": 2}])
     assert told.text == f"big{separator}blue"
 
