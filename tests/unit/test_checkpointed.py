@@ -167,6 +167,22 @@ def test_autocast_is_as_it_was_when_steps_run_again() -> None:
     assert set(seen) == {(True, torch.bfloat16)}
 
 
+@pytest.mark.parametrize("memory", ["sqrt", "100KB"])
+def test_weights_that_autocast_cast_before_get_their_gradient(memory: str) -> None:
+    torch.manual_seed(0)
+    cell, head, inputs = cells.GRU(8, 8), nn.Linear(8, 3), Ragged(torch.randn(90, 8), [60, 30])
+
+    def gradients(memory: str | None) -> tuple[Tensor, ...]:
+        with engine.using("reference"), torch.autocast("cpu", torch.bfloat16):
+            before = head(inputs.values).sum()  # from here on autocast has the weight cast
+            loss = unroll(cell, inputs, each=lambda outputs, _: head(outputs.values).square().sum(), memory=memory)
+            after = head(inputs.values).sum()
+        return torch.autograd.grad(before + loss.outputs + after, [*cell.parameters(), *head.parameters()])
+
+    for found, expected in zip(gradients(memory), gradients(None), strict=True):
+        assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
 def test_what_fits_runs_once_and_what_has_no_gradient_too() -> None:
     cell = lstm()
     with engine.recording() as ran:

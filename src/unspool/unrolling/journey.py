@@ -105,6 +105,7 @@ class Journey:
     def _reduced(self, outputs: Ragged, stretch: slice) -> Any:
         """What `each` makes of outputs. It is watched, since what it reads has a gradient, too."""
         assert self.each is not None
+        _forget_casts()
         with torch.enable_grad(), Outside() as outside:
             outputs = outputs.map(lambda values: values.detach().requires_grad_(values.is_floating_point()))
             results, shape = flat(self.each(outputs, stretch))
@@ -146,6 +147,7 @@ class Journey:
             results, structure = flat(outputs if self.each is None else self.each(outputs, stretch))
             return Tape(steps.values, before, outputs.values, results, structure, final)
 
+        _forget_casts()
         with torch.enable_grad():
             return self._as_before(run, taped=True)  # type: ignore[no-any-return]
 
@@ -153,7 +155,7 @@ class Journey:
         """What a call gives in the surroundings of the first time."""
 
         def inside() -> Any:
-            # Autocast keeps the weights it casts; those cast without a tape must not be met by what has one.
+            # Weights that are cast without a tape must not be met by what has one.
             with self._autocast(cache_enabled=taped), budget.within(None):
                 return call()
 
@@ -298,6 +300,11 @@ def _without_history(results: list[Any], shape: TreeSpec) -> Any:
         ],
         shape,
     )
+
+
+def _forget_casts() -> None:
+    """Have autocast cast weights anew: what it keeps has a history from before, which nothing shows that reads it."""
+    torch.clear_autocast_cache()
 
 
 def _autocast(device: torch.device) -> Callable[..., Any]:
