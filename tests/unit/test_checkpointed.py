@@ -183,6 +183,19 @@ def test_weights_that_autocast_cast_before_get_their_gradient(memory: str) -> No
         assert (found - expected).abs().max() < 0.02 * expected.abs().max()
 
 
+def test_what_one_head_takes_is_not_taken_for_another_of_the_same_function() -> None:
+    cell = lstm()
+
+    def runs_with(width: int, cell: Cell) -> int:
+        head = nn.Linear(4, width, dtype=torch.float64)
+        with engine.recording() as ran:
+            unroll(cell, batch(), each=lambda outputs, _: head(outputs.values).square().sum(), memory="800KB")
+        return len(ran)
+
+    assert runs_with(2, cell) == 1
+    assert runs_with(2000, cell) == runs_with(2000, lstm()) > 1
+
+
 def test_what_fits_runs_once_and_what_has_no_gradient_too() -> None:
     cell = lstm()
     with engine.recording() as ran:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from types import CellType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C._functorch import peek_interpreter_stack
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
@@ -23,6 +24,7 @@ from unspool.unrolling.pieces import Each, Whole
 from unspool.unrolling.planning import cheapest, square_root
 from unspool.unrolling.schedule import Plan
 
+_EMPTY = CellType()  # of a name that a function closes over, and that has no value yet
 TRIED = 256  # steps of all sequences together, of which it is found out what steps take
 LEAF = 1000  # bytes that a tensor takes beside its numbers
 
@@ -44,11 +46,28 @@ def plan_of(whole: Whole, cell: Cell, inputs: Ragged, state: State, each: Each |
         return Plan(1, 1)
     key = (
         (forced(), recomputes(), autocast_dtype(inputs.device), cell.training, inputs.values.requires_grad),
-        (inputs.values.dtype, inputs.device.type, inputs.values.shape[1:], getattr(each, "__code__", type(each))),
+        (inputs.values.dtype, inputs.device.type, inputs.values.shape[1:], _kind(each)),
     )
     taken = footprint(cell, key, lambda: _trials(whole, cell, inputs, state, each))
     kept = sum(leaf.nbytes + LEAF for leaf in tree_leaves(state) if isinstance(leaf, Tensor))
     return cheapest(inputs.layout, size, taken, max(kept, 1))
+
+
+def _kind(each: Any) -> Any:
+    """What tells a function from one that may take other memory: its code, and the sizes of what it is bound to."""
+    code = getattr(each, "__code__", None)
+    if code is None:
+        return _size(each)
+    held = [cell.cell_contents for cell in each.__closure__ or () if cell != _EMPTY]
+    return code, tuple(map(_size, [*held, getattr(each, "__self__", None)]))
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype
+    if isinstance(value, nn.Module):
+        return type(value), tuple((each.shape, each.dtype) for each in value.parameters())
+    return getattr(value, "__code__", None) or type(value)
 
 
 def _trials(whole: Whole, cell: Cell, inputs: Ragged, state: State, each: Each | None) -> tuple[Trial, Trial]:
