@@ -36,9 +36,10 @@ def no_repeated_ngrams(n: int) -> Constraint:
         runs = prefixes.unfold(1, n, 1)
         begun = prefixes[:, prefixes.shape[1] - n + 1 :].unsqueeze(1)
         hypotheses, places = (runs[:, :, : n - 1] == begun).all(2).nonzero(as_tuple=True)
-        scores = scores.clone()
-        scores[hypotheses, runs[hypotheses, places, n - 1]] = -torch.inf
-        return scores
+        found = scores.clone()
+        found[hypotheses, runs[hypotheses, places, n - 1]] = -torch.inf
+        found[:, END] = scores[:, END]
+        return found
 
     return constrain
 

@@ -64,6 +64,8 @@ def rescored(
     proposed = ctc_beam_search(log_probabilities, size=size, n_best=size)
     rows = torch.tensor([row for row, several in enumerate(proposed) for _ in several], dtype=torch.int64)
     each = [one for several in proposed for one in several]
+    if not each:
+        return [[] for _ in proposed]
     device, ids = encoded.memory.device, encoded.memory.ids[rows.to(encoded.memory.ids.device)]
     target = Ragged.from_list([one.tokens for one in each], ids).to(device)
     forced, _ = model.forced_from(select(encoded, rows), target)

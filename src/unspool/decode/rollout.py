@@ -187,7 +187,8 @@ def _rollout(
             seen = None
             if looked:
                 width = int(encoded.memory.lengths[row])
-                seen = torch.stack([step[i, :width] for step in looked[: time + complete]] or [looked[0][i, :0]]).cpu()
+                steps = [step[i : i + 1, :width] for step in looked[: time + complete]]
+                seen = torch.cat(steps or [looked[0][:0, :width]]).cpu()
             found[row] = Hypothesis(prefixes[i].cpu(), float(total[i]), float(total[i]), complete, seen)
         prefixes, time = torch.cat([prefixes, last.unsqueeze(1)], 1), time + 1
         if bool(leaving.any()):

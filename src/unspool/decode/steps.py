@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unspool.decode.hypothesis import limits
 from unspool.decode.rollout import check_opening
-from unspool.models import StepWriter
+from unspool.models import Emission, StepWriter
 from unspool.models.encoder import Encoded
 from unspool.ragged import Ragged
 from unspool.randomness import Drawing, Draws, using
@@ -93,9 +93,14 @@ def write_steps(
             rows, fed, state = rows[stay], fed[stay], select(state, stay)
             context = None if context is None else select(context, stay)
     return [
-        Written(torch.stack(each) if each else torch.zeros(0, 0), float(nats[row]), complete[row])
+        Written(torch.stack(each) if each else _no_steps(model.emission), float(nats[row]), complete[row])
         for row, each in enumerate(found)
     ]
+
+
+def _no_steps(emission: Emission) -> Tensor:
+    """(0, features)"""
+    return emission.best(emission.output.weight.new_zeros(0, emission.output.out_features)).cpu()
 
 
 def _given(steps: Tensor, opening: Ragged | None, rows: Tensor, time: int) -> Tensor:

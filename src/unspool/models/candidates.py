@@ -41,6 +41,10 @@ class EncoderWithCandidates(nn.Module):
         self.match = nn.Linear(reader.output_size, candidates.output_size)
         number_layers(self)
 
+    def token_embedding(self, column: str) -> nn.Module | None:
+        """What makes vectors of a column's ids, be it read or that of candidates; None where it has none."""
+        return self.candidates.encoder.embedding if column == self.column else self.reader.token_embedding(column)
+
     def forward(self, columns: Columns, ids: Tensor) -> Ragged:
         """Scores of all candidates, example after example. -> (candidates in all,), as many steps as candidates
 

@@ -69,7 +69,7 @@ class ClassHead(Head):
         return F.cross_entropy(scores, target, weights, reduction="sum", label_smoothing=smoothing)
 
     def weight(self, target: Tensor, weights: Tensor | None = None) -> float:
-        return float(len(target)) if weights is None else float(weights[target].double().sum())
+        return float(len(target)) if weights is None else float(weights.to(target.device)[target].double().sum())
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Calibrated, in nats. (batch, classes) -> (batch, classes)"""

@@ -13,7 +13,7 @@ from unspool.layers import Layers
 from unspool.models.encoder import Encoded, Encoder
 from unspool.models.lines import distinct, lines_of
 from unspool.models.pooling import Pooling
-from unspool.models.steps import StepEncoder, StepFront
+from unspool.models.steps import StepEncoder, StepFront, check_timeless
 from unspool.ragged import Ragged
 from unspool.tokens import with_end
 
@@ -98,10 +98,14 @@ class PictureReader(ColumnReader):
 
     Args:
         front: from a picture to its features.
+
+    Raises:
+        ModelError: a front that sees each step beside others in time, where there are none.
     """
 
     def __init__(self, front: StepFront) -> None:
         super().__init__(front.output_size)
+        check_timeless(front)
         self.front = front
 
     def forward(self, values: Ragged | Tensor) -> Read:
@@ -202,10 +206,14 @@ class LabelReader(ColumnReader):
 class FeatureReader(ColumnReader):
     """Features, as they are."""
 
+    def __init__(self, output_size: int) -> None:
+        super().__init__(output_size)
+        self.register_buffer("nothing", torch.zeros(0), persistent=False)  # knows the type of the network's numbers
+
     def forward(self, values: Ragged | Tensor) -> Read:
         """(batch,) or (batch, output_size) -> (batch, output_size)"""
         assert isinstance(values, Tensor)
-        return Read(values.reshape(len(values), self.output_size).to(torch.get_default_dtype()))
+        return Read(values.reshape(len(values), self.output_size).to(self.get_buffer("nothing").dtype))
 
 
 class Reader(nn.Module):
@@ -231,7 +239,9 @@ class Reader(nn.Module):
         self.output_size = sum(each.output_size for each in columns.values())
 
     def token_embedding(self, column: str) -> nn.Module | None:
-        """What makes vectors of a column's ids; None where it has none."""
+        """What makes vectors of a column's ids; None where it has none, or is not read."""
+        if column not in self.names:
+            return None
         found: ColumnReader = self.readers[self.names.index(column)]  # type: ignore[assignment]
         return found.token_embedding
 

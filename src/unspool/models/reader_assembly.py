@@ -107,11 +107,9 @@ def _parts(
     def layers(input_size: int, noise: float) -> Layers:
         return encoder_layers(input_size, hidden_size, num_layers, cell, bidirectional, dropout, noise)
 
-    has_lines = any(isinstance(what, LinesOf) for what in columns.values())
+    has_story = any(isinstance(what, LinesOf) for what in columns.values())
     noise = dropout if embedding_dropout is None else embedding_dropout
-    return _Parts(
-        embedding_size, noise, names, layers, summed=has_lines and lines == "positions", front=front or Front()
-    )
+    return _Parts(embedding_size, noise, names, layers, lines == "positions", has_story, front or Front())
 
 
 @dataclass
@@ -120,7 +118,8 @@ class _Parts:
 
     Fields:
         layers: recurrent layers, from the features of a step and a rate of dropout on them.
-        summed: whether lines, and sequences beside them, become vectors by their positions.
+        summed: whether lines become vectors by their positions.
+        has_story: whether lines are read: sequences beside them then become vectors as they do.
         front: what is below the layers where steps are no ids.
     """
 
@@ -129,6 +128,7 @@ class _Parts:
     poolings: Sequence[str]
     layers: Callable[[int, float], Layers]
     summed: bool
+    has_story: bool
     front: Front
     embeddings: dict[str, nn.Embedding] = field(default_factory=dict)
 
@@ -180,7 +180,7 @@ class _Parts:
 
     def pooled(self, name: str, what: SequenceOf | LinesOf) -> tuple[Encoder, Pooling]:
         embedding = self.embedding(name, what)
-        if self.summed:
+        if self.summed and (self.has_story or isinstance(what, LinesOf)):
             return Encoder(embedding, Layers(Dropout(self.embedding_dropout))), PositionPooling(self.embedding_size)
         layers = self.layers(self.embedding_size, self.embedding_dropout)
         return Encoder(embedding, layers), self.pooling(memory_size(layers))

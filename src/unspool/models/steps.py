@@ -21,7 +21,7 @@ class Augment:
         shift: of pictures, the most pixels they are moved by.
         flip: of pictures, whether every other example is mirrored.
         brightness: of pictures, the most they are made brighter or darker, as a share.
-        pace: of any steps, the most they are heard or seen faster or slower, as a share.
+        pace: of any steps, the most they are heard or seen faster or slower, as a share; 0 where there is no time.
         times, time_width: of vectors, how many spans of steps are blanked, and the most steps of one.
         bands, band_width: the same of features.
     """
@@ -103,6 +103,7 @@ class StepFront(nn.Module):
         if not front.channels and len(shape) == 3:
             raise ModelError("`front.channels` must name at least one block where steps are pictures, as in [16, 32]")
         self.shape = shape
+        self.register_buffer("nothing", torch.zeros(0), persistent=False)  # knows the type of the network's numbers
         self.standardised = Standardised() if front.standardised else None
         self.augment = front.augment.layer(shape)
         self.deltas = Deltas(front.deltas) if front.deltas else None
@@ -124,11 +125,16 @@ class StepFront(nn.Module):
 
     def forward(self, source: Ragged) -> Ragged:
         """(total, *shape) -> (total', output_size)"""
-        steps = source.map(_scaled)
+        steps = source.map(self._scaled)
         for change in (self.standardised, self.augment, self.deltas):
             if change is not None:
                 steps = change(steps)
         return steps if self.features is None else self.features(steps)
+
+    def _scaled(self, steps: Tensor) -> Tensor:
+        """Bytes of pictures as numbers from -1 to 1; other numbers as they are."""
+        numbers = steps.to(self.get_buffer("nothing").dtype)
+        return numbers / 127.5 - 1 if steps.dtype == torch.uint8 else numbers
 
 
 class StepEncoder(nn.Module):
@@ -179,10 +185,7 @@ class RegionEncoder(nn.Module):
 
     def __init__(self, front: StepFront) -> None:
         super().__init__()
-        if front.standardised is not None or front.deltas is not None:
-            raise ModelError(
-                "`front.standardised` and `front.deltas` must be off where a picture is read, which has no time"
-            )
+        check_timeless(front)
         self.front = front
 
     @property
@@ -195,10 +198,14 @@ class RegionEncoder(nn.Module):
         return Encoded(self.front(source), ())
 
 
-def _scaled(steps: Tensor) -> Tensor:
-    """Bytes of pictures as numbers from -1 to 1; other numbers as they are."""
-    kind = torch.get_default_dtype()
-    return steps.to(kind) / 127.5 - 1 if steps.dtype == torch.uint8 else steps.to(kind)
+def check_timeless(front: StepFront) -> None:
+    """Raise a `ModelError` where a front of pictures does to steps what only time allows."""
+    if front.standardised is not None or front.deltas is not None:
+        raise ModelError(
+            "`front.standardised` and `front.deltas` must be off where a picture is read, which has no time"
+        )
+    if front.augment is not None and any(isinstance(each, Pace) for each in front.augment.modules()):
+        raise ModelError("`front.augment.pace` must be 0 where a picture is read, which has no time")
 
 
 def _each(name: str, given: tuple[int, ...], front: Front) -> list[int]:

@@ -86,6 +86,7 @@ class Recipe(Section):
         self._check_language_model()
         self._check_measures()
         self._check_drawing()
+        self._check_steering()
         self._check_risk()
         self._check_emission()
         self._check_candidates()
@@ -146,6 +147,20 @@ class Recipe(Section):
                         f"must be null where `outputs.{name}` is of kind {spec.kind}: there "
                         "`temperature` alone changes what is drawn",
                     )
+
+    def _check_steering(self) -> None:
+        """What steers the writing of tokens one after another is for what writes so."""
+        if isinstance(self.model, CTCSpec | PlainSpec):
+            where = f"`model.kind` is {self.model.kind}"
+        elif self.decode.ctc and not self.decode.sample:
+            where = "`decode.ctc` is above 0"
+        else:
+            return
+        for how in ("max_length", "no_repeat_ngram"):
+            if getattr(self.decode, how) is not None:
+                raise mistake(
+                    f"decode.{how}", f"must be null where {where}: outputs are not written token by token there"
+                )
 
     def _check_risk(self) -> None:
         """Outputs that are ranked by their risk are texts, and the model finds several."""

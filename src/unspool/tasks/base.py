@@ -12,7 +12,7 @@ from unspool import cells, data, parallel
 from unspool.cells import Cell
 from unspool.data import Batch
 from unspool.errors import FieldError, RecipeError
-from unspool.fields import ChordsField, Field, LabelField, RegionsField, TextField
+from unspool.fields import ChordsField, Field, LabelField, QuantilesField, RegionsField, TextField
 from unspool.models import (
     Augment,
     ColumnSize,
@@ -236,6 +236,8 @@ def _size(task: Task, name: str) -> ColumnSize:
         return SequenceOf(len(field), name)
     if isinstance(field, LabelField):
         return OneOf(len(field))
+    if isinstance(field, QuantilesField):  # as many as it has are told, but a number is read
+        return FeaturesOf(1)
     if hasattr(field, "step_shape"):
         return (PictureOf if field.kind == "image" else StepsOf)(field.step_shape)
     if field.shape == "vector" and hasattr(field, "__len__"):

@@ -16,7 +16,7 @@ from unspool.models import EncoderWithCandidates, LinesOf, encoder_with_candidat
 from unspool.models.candidates import right_places
 from unspool.models.pooling import log_softmax
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
-from unspool.tasks.base import Prediction, in_batches, one_output, ragged, sizes
+from unspool.tasks.base import Prediction, in_batches, one_output, ragged, shown, sizes
 from unspool.tasks.seq2vec import reading_of
 
 
@@ -40,7 +40,8 @@ class CandidateObjective:
 
     def totals(self, batch: Batch) -> dict[str, Tensor]:
         right = right_places(ragged(batch, self.model.column), ragged(batch, self.target))
-        return {"tokens": self.model.loss(self.model(batch, batch.ids), right, self.smoothing)}
+        scores = self.model(shown(batch, self.model.reader.names), batch.ids)
+        return {"tokens": self.model.loss(scores, right, self.smoothing)}
 
 
 class SequenceToCandidate:
@@ -65,7 +66,7 @@ class SequenceToCandidate:
         return (*self.sources, self.target)
 
     def check(self, batches: Iterable[Batch]) -> None:
-        """Raise a `DataError` where a right answer is not on offer."""
+        """Raise a `DataError` where a right answer is not on offer, as far as ids tell: unknown words are alike."""
         assert isinstance(self.recipe.model, EncoderWithHeadSpec)
         assert self.recipe.model.candidates is not None
         for batch in batches:
@@ -112,7 +113,7 @@ class SequenceToCandidate:
 
         @torch.no_grad()
         def answers(batch: Batch, given: list[Any]) -> list[Prediction]:
-            scores = log_softmax(model(batch, batch.ids)).split()
+            scores = log_softmax(model(shown(batch, self.sources), batch.ids)).split()
             return [_best(each, row[column].split("\n"), n_best) for each, row in zip(scores, given, strict=True)]
 
         return in_batches(model, self, values, answers, first)
@@ -128,7 +129,7 @@ class SequenceToCandidate:
 
 
 def _best(scores: Tensor, offered: Sequence[str], n_best: int) -> Prediction:
-    best, places = scores.topk(min(max(n_best, 1), len(offered)))
+    best, places = scores.topk(min(max(n_best, 1), len(scores)))
     each = tuple(
         Prediction(offered[place], score, score, True)
         for score, place in zip(best.tolist(), places.tolist(), strict=True)

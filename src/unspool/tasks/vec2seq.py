@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from unspool import acts
 from unspool.data import Batch
 from unspool.decode import Constraint, exactly
-from unspool.fields import ActField, ChordsField
+from unspool.errors import RecipeError
+from unspool.fields import ActField, ChordsField, Field
 from unspool.fields.chords import NEXT
 from unspool.models import vector_decoder
 from unspool.ragged import Ragged
-from unspool.recipes import DecodeSpec, VectorDecoderSpec
+from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.base import (
     Prediction,
     after_openings,
@@ -39,8 +40,23 @@ class VectorToSequence(SequenceToSequence):
         fields: fitted, by column.
 
     Raises:
-        RecipeError: other columns, or fields of other kinds.
+        RecipeError: other columns, fields of other kinds, or slots that are to be said in a text without words.
     """
+
+    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
+        super().__init__(recipe, fields)
+        if self._act is not None and recipe.decode.slots_once:
+            self._check_words()
+
+    def _check_words(self) -> None:
+        """Raise a `RecipeError` where a slot's token can't be told in what is written."""
+        target = text_field(self.fields, self.target)
+        if target.unit != "words" or target.lowercase:
+            has = f"`unit: {target.unit}`" if target.unit != "words" else "`lowercase: true`"
+            raise RecipeError(
+                f"`decode.slots_once` needs words as they are, but `outputs.{self.target}` has {has}; use `unit: "
+                "words` without `lowercase`, or set `decode.slots_once: false`"
+            )
 
     def _sources(self) -> tuple[str, ...]:
         return tuple(self.recipe.inputs)
@@ -114,14 +130,17 @@ class VectorToSequence(SequenceToSequence):
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
         """Where an act is read: each of its slots is said once."""
-        found = self._acts(values)
-        if not found or not how.slots_once:
+        if self._act is None or not how.slots_once:
             return []
-        target = text_field(self.fields, self.target)
-        (field,) = (each for each in self.fields.values() if isinstance(each, ActField))
-        return [exactly(*field.slots_once(found, target), max_length=limit)]
+        field, target = self.fields[self._act], text_field(self.fields, self.target)
+        assert isinstance(field, ActField)
+        return [exactly(*field.slots_once(self._acts(values), target), max_length=limit)]
+
+    @property
+    def _act(self) -> str | None:
+        """The column of the act that is said, the first of several; None where no act is read."""
+        return next((name for name in self.sources if isinstance(self.fields[name], ActField)), None)
 
     def _acts(self, values: Sequence[Any]) -> list[str]:
         """The act of each input, or none where no act is read."""
-        names = [name for name in self.sources if isinstance(self.fields[name], ActField)]
-        return by_column(self.sources, values)[names[0]] if names else []
+        return [] if self._act is None else by_column(self.sources, values)[self._act]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unspool.data import Batch
 from unspool.decode import write_steps
-from unspool.errors import FieldError, RecipeError
+from unspool.errors import RecipeError
 from unspool.fields import Field, NotesField, RowsField, StrokesField
 from unspool.fields.strokes import whole_strokes
 from unspool.models import (
@@ -177,10 +177,7 @@ class ToSteps:
         return each[0]._replace(n_best=each)
 
     def _told(self, steps: Tensor) -> Any:
-        try:
-            found = self.fields[self.target].decode(steps)
-        except FieldError:  # nothing was written at all
-            return []
+        found = self.fields[self.target].decode(steps)
         return found.tolist() if hasattr(found, "tolist") else found
 
     def alike(self, values: tuple[Any, ...]) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from unit.decode.drawn import END, encoded, model_of, models
 from unit.decode.test_constraints import WAYS, every_way
 
-from unspool.decode import all_of, no_repeated_ngrams
+from unspool.decode import all_of, greedy, no_repeated_ngrams
 from unspool.errors import DecodingError
 
 
@@ -21,7 +21,7 @@ def repeats(tokens: list[int], n: int) -> bool:
 
 
 @given(st.lists(st.lists(st.integers(0, 4), min_size=9, max_size=9), max_size=4), st.integers(0, 9), st.integers(1, 4))
-def test_a_token_is_forbidden_where_it_would_end_a_run_that_was_there(
+def test_a_token_but_the_end_is_forbidden_where_it_would_end_a_run_that_was_there(
     rows: list[list[int]], length: int, n: int
 ) -> None:
     prefixes = torch.tensor(rows, dtype=torch.int64).reshape(-1, 9)[:, :length]
@@ -32,7 +32,7 @@ def test_a_token_is_forbidden_where_it_would_end_a_run_that_was_there(
     for row, prefix in enumerate(prefixes.tolist()):
         runs = {tuple(prefix[i : i + n]) for i in range(length - n + 1)}
         for token in range(5):
-            there = length >= n and (*prefix[length - n + 1 :], token) in runs
+            there = token != END and length >= n and (*prefix[length - n + 1 :], token) in runs
             assert float(got[row, token]) == (-torch.inf if there else float(before[row, token]))
 
 
@@ -43,6 +43,13 @@ def test_nothing_comes_twice_in_any_way_to_decode(way: str, n: int, model: Any) 
     for one in WAYS[way](model, encoded(model), max_length=12, constrain=no_repeated_ngrams(n)):
         assert not repeats(one.tokens.tolist(), n)
         assert one.complete or len(one.tokens) == 12
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_end_may_come_again_in_a_text_of_lines(n: int) -> None:
+    model = model_of(3, ends=30.0)
+    for one in greedy(model, encoded(model), max_length=5, constrain=no_repeated_ngrams(n), endless=True):
+        assert one.tokens.tolist() == [END] * 5
 
 
 def test_without_it_something_does() -> None:

@@ -70,3 +70,8 @@ def test_a_share_is_between_nothing_and_all(share: float) -> None:
     model, source = made()
     with pytest.raises(DecodingError, match="`share` of CTC must be from 0 to 1"):
         rescored(model, *told(model, source), share=share)
+
+
+def test_a_batch_of_none_gives_none() -> None:
+    model, source = made()
+    assert rescored(model, *told(model, source.select([])), share=0.5) == []

@@ -103,6 +103,15 @@ def test_limits_hold_and_a_batch_of_none_gives_none() -> None:
     assert sample(model, encoded(model, []), max_length=3) == []
 
 
+@pytest.mark.parametrize("way", [greedy, sample])
+def test_what_may_have_no_token_looked_nowhere(way: Any) -> None:
+    model = model_of(1, ends=-9.0)
+    found = way(model, encoded(model), max_length=torch.tensor([0, 2, 0, 1]), attention=True)
+    for one, source in zip(found, SOURCES, strict=True):
+        assert one.attention.shape == (len(one.tokens) + one.complete, len(source) + 1)
+    assert [len(one.attention) for one in found] == [0, 2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

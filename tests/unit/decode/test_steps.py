@@ -150,6 +150,13 @@ def test_a_low_temperature_gives_the_best() -> None:
             torch.testing.assert_close(one.steps, other.steps, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("kind", "width"), [("labels", WIDTH), ("strokes", 3)])
+def test_no_steps_are_as_wide_as_some(kind: str, width: int) -> None:
+    model = model_of(kind)
+    none, some, _ = write_steps(model, encoded(model), max_length=torch.tensor([0, 3, 0]))
+    assert (none.steps.shape, some.steps.shape[1], none.steps.dtype) == ((0, width), width, some.steps.dtype)
+
+
 def test_limits_hold_for_each_and_a_drawing_may_end_before() -> None:
     model = model_of()
     found = write_steps(model, encoded(model), max_length=torch.tensor([3, 0, 5]))

@@ -14,6 +14,7 @@ from unspool.models import (
     ClassHead,
     CTCNetwork,
     EncoderDecoder,
+    FeaturesOf,
     Front,
     JointNetwork,
     PictureOf,
@@ -27,6 +28,7 @@ from unspool.models import (
     encoder_decoder,
     encoder_with_head,
 )
+from unspool.models.reader import PictureReader
 from unspool.ragged import Ragged
 from unspool.randomness import using
 
@@ -79,6 +81,19 @@ def test_bytes_of_pictures_become_numbers_from_minus_one_to_one() -> None:
     )
 
 
+def test_steps_and_features_are_numbers_as_precise_as_the_network_s() -> None:
+    torch.manual_seed(0)
+    columns = {"sound": StepsOf((7,)), "clip": StepsOf((1, 8, 6)), "x": FeaturesOf(2)}
+    front = Front(channels=(4,))
+    model = encoder_with_head(columns, lambda size: ClassHead(size, 4), hidden_size=8, front=front).eval()
+    batch = {"sound": sounds([5, 3]), "clip": clips([2, 4]), "x": torch.randn(2, 2)}
+    single, names = model(batch, torch.arange(2)).scores, set(model.state_dict())
+    double = model.double()(batch, torch.arange(2)).scores
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(double.float(), single)
+    assert not any("nothing" in name for name in names)
+
+
 def test_augmentation_is_of_the_kind_that_the_steps_are() -> None:
     def kinds(augment: Augment, shape: tuple[int, ...]) -> list[type]:
         return [type(layer) for layer in augment.layer(shape) or ()]
@@ -105,10 +120,14 @@ def test_augmentation_is_of_the_kind_that_the_steps_are() -> None:
         assert str(error.value) == message
 
 
-def test_a_picture_has_no_time_to_be_seen_against() -> None:
+@pytest.mark.parametrize("reads", [RegionEncoder, PictureReader])
+def test_a_picture_has_no_time_to_be_seen_against(reads: type) -> None:
     for front in (Front((4,), standardised=True), Front((4,), deltas=1)):
         with pytest.raises(ModelError, match=r"^`front.standardised` and `front.deltas` must be off where"):
-            RegionEncoder(StepFront((3, 8, 6), front, pool="grid"))
+            reads(StepFront((3, 8, 6), front, pool="grid"))
+    with pytest.raises(ModelError) as error:
+        reads(StepFront((3, 8, 6), Front((4,), augment=Augment(pace=0.5, shift=1)), pool="grid"))
+    assert str(error.value) == "`front.augment.pace` must be 0 where a picture is read, which has no time"
 
 
 def test_changes_over_time_are_more_features_of_a_step() -> None:

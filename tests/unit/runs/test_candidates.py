@@ -6,14 +6,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from unspool import Ragged, Run, recipes, runs
+from unspool.data import Batch
 from unspool.errors import DataError, RecipeError
-from unspool.models import EncoderWithCandidates, LinesOf, SequenceOf, encoder_with_candidates
+from unspool.fields import ImageField, TextField
+from unspool.models import EncoderWithCandidates, LinesOf, PositionPooling, SequenceOf, encoder_with_candidates
 from unspool.models.candidates import right_places
 from unspool.models.pooling import log_softmax
+from unspool.runs.preparing import _token_embedding, prepared
+from unspool.tasks import SequenceToCandidate
 
 COLOURS = ["red", "green", "blue", "pale grey", "black", "white", "pink"]
 
@@ -112,6 +117,64 @@ def test_balancing_what_has_no_classes_is_refused(tmp_path: Path) -> None:
         runs.train(recipe(write(tmp_path / "colours.jsonl", 40), "model.balanced=true"), tmp_path / "run")
 
 
+@pytest.mark.parametrize("owner", ["text", "offered"], ids=["shared", "apart"])
+def test_the_embedding_of_candidates_starts_with_the_vectors_of_others(owner: str, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("".join(f"{word} {' '.join([str(value)] * 16)}\n" for value, word in enumerate(["red", "pink"])))
+    shared = "null" if owner == "offered" else owner
+    changes = [f"inputs.offered.vectors={vectors}", f"inputs.offered.vocabulary={shared}"]
+    made = prepared(recipe(write(tmp_path / "colours.jsonl"), *changes, f"outputs.colour.vocabulary={owner}"))
+    field, embedding = made.task.fields["offered"], _token_embedding(made.model, "offered")
+    for value, word in enumerate(["red", "pink"]):
+        assert embedding.weight[field.encode(word)].tolist() == [[value] * 16]
+    assert (embedding is _token_embedding(made.model, "text")) == (owner == "text")
+    assert _token_embedding(made.model, "colour") is None
+
+
+@pytest.fixture
+def pictured() -> SequenceToCandidate:
+    """Which word fits a picture, of texts that are cut to three ids."""
+    asked = recipes.load(
+        {
+            "data": {"path": "x"},
+            "inputs": {
+                "picture": {"kind": "image", "height": 8, "width": 8, "channels": 1},
+                "offered": {"kind": "text", "unit": "words", "lines": True, "max_length": 3},
+            },
+            "outputs": {"word": {"kind": "text", "unit": "words", "vocabulary": "offered"}},
+            "model": {"kind": "encoder", "candidates": "offered", "embedding_size": 4, "front": {"channels": [3]}},
+            "train": {"steps": 1},
+        }
+    )
+    words = TextField("words")
+    words.fit(["red green blue"])
+    fields: dict[str, Any] = {"picture": ImageField(8, 8, 1), "offered": words.by_lines().cut_to(3), "word": words}
+    return SequenceToCandidate(asked, fields)
+
+
+def test_a_picture_may_be_asked_about(pictured: SequenceToCandidate) -> None:
+    model, fields = pictured.build().eval(), pictured.fields
+    pictures = [np.full((8, 8), 90 * place, np.uint8) for place in range(2)]
+    ids, offered = torch.tensor([7, 9]), ["red\ngreen", "blue"]
+    batch = Batch(
+        {
+            "picture": torch.stack(fields["picture"].encode_many(pictures)),
+            "offered": Ragged.from_list(fields["offered"].encode_many(offered), ids),
+            "word": Ragged.from_list(fields["word"].encode_many(["green", "blue"]), ids),
+        },
+        ids,
+    )
+    assert torch.isfinite(pictured.objective(model, training=False).totals(batch)["tokens"])
+    asked = [{"picture": each, "offered": lines} for each, lines in zip(pictures, offered, strict=True)]
+    assert [len(each.n_best) for each in pictured.predict(model, asked, pictured.recipe.decode, n_best=2)] == [2, 1]
+
+
+def test_candidates_that_are_cut_off_are_not_told(pictured: SequenceToCandidate) -> None:
+    asked = [{"picture": np.zeros((8, 8), np.uint8), "offered": "red\ngreen\nblue"}]
+    (told,) = pictured.predict(pictured.build(), asked, pictured.recipe.decode, n_best=3)
+    assert {each.text for each in told.n_best} == {"red", "green"}
+
+
 @pytest.fixture
 def model() -> EncoderWithCandidates:
     torch.manual_seed(0)
@@ -155,6 +218,17 @@ def test_right_places_name_the_example_whose_answer_is_not_offered() -> None:
     assert right_places(offered, Ragged(torch.tensor([6, 5]), lengths=[1, 1], ids=[40, 41])).tolist() == [1, 0]
     with pytest.raises(DataError, match="that of row 41 is none of its 1"):
         right_places(offered, Ragged(torch.tensor([6, 6]), lengths=[1, 1], ids=[40, 41]))
+
+
+@pytest.mark.parametrize("story", [True, False])
+def test_candidates_are_lines_that_may_be_read_by_their_positions(story: bool) -> None:
+    read = {"story": LinesOf(12)} if story else {}
+    sizes = {"question": SequenceOf(12), **read}, ("offered", LinesOf(12))
+    by_positions = encoder_with_candidates(*sizes, embedding_size=6, hidden_size=5, lines="positions")
+    assert isinstance(by_positions.candidates.pooling, PositionPooling)
+    assert isinstance(by_positions.reader.readers[0].pooling, PositionPooling) == story
+    by_encoder = encoder_with_candidates(*sizes, embedding_size=6, hidden_size=5)
+    assert not isinstance(by_encoder.candidates.pooling, PositionPooling)
 
 
 def test_gradients_reach_every_weight(model: EncoderWithCandidates) -> None:

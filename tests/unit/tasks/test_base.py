@@ -8,11 +8,20 @@ import torch
 from unspool import Ragged, recipes
 from unspool.data import Batch
 from unspool.errors import FieldError, RecipeError
-from unspool.fields import ChordsField, ImageField, LabelField, NumberField, SeriesField, TextField, VideoField
-from unspool.models import Augment, Front, PictureOf, StepsOf
+from unspool.fields import (
+    ChordsField,
+    ImageField,
+    LabelField,
+    NumberField,
+    QuantilesField,
+    SeriesField,
+    TextField,
+    VideoField,
+)
+from unspool.models import Augment, FeaturesOf, Front, PictureOf, StepsOf, reader
 from unspool.recipes import FrontSpec
 from unspool.tasks import SequenceToSequence
-from unspool.tasks.base import by_column, front_of, is_nothing, shown, source_size, token_field
+from unspool.tasks.base import by_column, front_of, is_nothing, shown, sizes, source_size, token_field
 
 IDS = torch.tensor([7, 9])
 
@@ -35,6 +44,7 @@ def test_pictures_are_sequences_of_one_step_that_know_their_example() -> None:
 class Asked:
     """As much of a task as sizes are told from."""
 
+    sources = ("x",)
     recipe = recipes.load(
         {"data": {"path": "x"}, "inputs": {"x": {}}, "outputs": {"y": {}}, "train": {"steps": 1}}
     )  # fmt: skip
@@ -60,14 +70,14 @@ def fitted(field: Any, *values: Any) -> Any:
 def test_an_encoder_is_told_how_many_ids_there_are_or_what_a_step_is() -> None:
     text = fitted(TextField("characters"), "abc")
     series = fitted(SeriesField(), [[0.0, 1.0], [2.0, 3.0]])
-    sizes: list[tuple[Any, Any]] = [
+    known: list[tuple[Any, Any]] = [
         (text, len(text)),
         (ChordsField(60, 64), 9),
         (series, StepsOf((2,))),
         (ImageField(4, 5, 3), PictureOf((3, 4, 5))),
         (VideoField(height=4, width=5, channels=1), StepsOf((1, 4, 5))),
     ]
-    for field, size in sizes:
+    for field, size in known:
         found = source_size(Asked(field), "x")  # type: ignore[arg-type]
         assert (found, type(found)) == (size, type(size))
 
@@ -89,6 +99,14 @@ def test_what_is_no_sequence_is_told(field: Any, message: str) -> None:
     with pytest.raises(RecipeError) as error:
         source_size(Asked(field), "x")  # type: ignore[arg-type]
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("field", [NumberField(), QuantilesField()], ids=str)
+def test_a_number_is_read_as_one_whatever_would_be_told_of_it(field: Any) -> None:
+    asked: Any = Asked(fitted(field, 1.0, 3.0))
+    assert sizes(asked) == {"x": FeaturesOf(1)}
+    read = reader(sizes(asked))({"x": torch.stack(field.encode_many([1.0, 3.0]))})
+    assert read.vector.tolist() == [[-1.0], [1.0]]
 
 
 def test_texts_and_music_note_by_note_are_written_token_by_token() -> None:

@@ -162,3 +162,29 @@ def test_of_a_joint_network_ctc_proposes_and_both_rank() -> None:
 def test_ctc_ranks_nothing_that_did_not_learn_it() -> None:
     with pytest.raises(RecipeError, match=r"`decode.ctc` must be 0 where `model.ctc` is 0"):
         recipes.load("translate", ["decode.ctc=0.3"])
+
+
+@pytest.mark.parametrize("key", ["max_length", "no_repeat_ngram"])
+@pytest.mark.parametrize(
+    ("recipe", "changes", "where"),
+    [
+        ("transcribe", [], "`model.kind` is ctc"),
+        ("pronounce", ["model={kind: plain}"], "`model.kind` is plain"),
+        ("describe", ["decode.ctc=0.5"], "`decode.ctc` is above 0"),
+    ],
+)
+def test_what_is_not_written_token_by_token_is_not_steered_so(
+    recipe: str, changes: list[str], where: str, key: str
+) -> None:
+    with pytest.raises(RecipeError) as error:
+        recipes.load(recipe, [*changes, f"decode.{key}=3"])
+    assert str(error.value).endswith(
+        f": `decode.{key}` must be null where {where}: outputs are not written token by token there"
+    )
+
+
+def test_what_is_drawn_of_a_joint_network_is_written_token_by_token() -> None:
+    how = recipes.load("describe", ["decode.ctc=0.5", "decode.sample=true", "decode.max_length=3"]).decode
+    asked = task(JOINT)
+    drawn = asked.hypotheses(made(asked), batch(), [None, None], how)
+    assert all(len(one.tokens) <= 3 for one, *_ in drawn)

@@ -198,6 +198,13 @@ def test_what_is_drawn_piece_by_piece_is_what_is_drawn_at_once(read: bool) -> No
     assert whole[0] != whole[3]
 
 
+@pytest.mark.parametrize("field", [NotesField(60, 64), strokes()], ids=str)
+def test_where_nothing_may_be_written_nothing_is_told(field: Any) -> None:
+    asked = task(field)
+    asked._limit = lambda how: 0
+    assert [each.text for each in asked.predict(built(asked), [{}, {}], asked.recipe.decode)] == [[], []]
+
+
 def test_the_most_probable_steps_are_told_once() -> None:
     asked = task(NotesField(60, 64), digits())
     how = asked.recipe.decode.model_copy(update={"sample": False})
