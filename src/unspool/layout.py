@@ -77,17 +77,17 @@ class Layout:
     @table
     def rows(self) -> Tensor:
         """(total,): the sequence that each step belongs to."""
-        return torch.repeat_interleave(torch.arange(self.batch_size), self.lengths)
+        return torch.repeat_interleave(torch.arange(self.batch_size, device="cpu"), self.lengths)
 
     @table
     def steps(self) -> Tensor:
         """(total,): the time of each step within its sequence, from 0."""
-        return torch.arange(self.total) - self.offsets[self.rows]
+        return torch.arange(self.total, device="cpu") - self.offsets[self.rows]
 
     @table
     def reversal(self) -> Tensor:
         """(total,): an index that turns each sequence round; its own inverse."""
-        return (self.offsets[:-1] + self.offsets[1:] - 1)[self.rows] - torch.arange(self.total)
+        return (self.offsets[:-1] + self.offsets[1:] - 1)[self.rows] - torch.arange(self.total, device="cpu")
 
     @table
     def order(self) -> Tensor:
@@ -109,9 +109,9 @@ class Layout:
     @table
     def time_major(self) -> Tensor:
         """(total,): an index into the values that reads them time by time, the sequences of a time in `order`."""
-        running = torch.tensor(self.running, dtype=torch.int64)
-        times = torch.repeat_interleave(torch.arange(self.max_length), running)
-        places = torch.arange(self.total) - (running.cumsum(0) - running)[times]
+        running = torch.tensor(self.running, dtype=torch.int64, device="cpu")
+        times = torch.repeat_interleave(torch.arange(self.max_length, device="cpu"), running)
+        places = torch.arange(self.total, device="cpu") - (running.cumsum(0) - running)[times]
         return self.offsets[self.order[places]] + times
 
     @table
@@ -123,7 +123,7 @@ class Layout:
         """The layout of time `start` (included) to `stop` (excluded), and (its total,) where each of its steps lies."""
         piece = Layout((self.lengths.clamp(max=stop) - start).clamp(min=0))
         if self.batch_size == 1:  # as of a long sequence that is read piece by piece
-            return piece, torch.arange(start, start + piece.total)
+            return piece, torch.arange(start, start + piece.total, device="cpu")
         return piece, (self.offsets[:-1] + start)[piece.rows] + piece.steps
 
     def on(self, device: torch.device, table: str) -> Tensor:

@@ -48,21 +48,22 @@ def _least(lengths: Tensor) -> int:
 def as_ids(ids: Tensor | Sequence[int] | None, lengths: Tensor) -> Tensor:
     """Ids as an int64 tensor on the CPU, one a row; 0, 1, 2, … where none are given. (batch,) -> (batch,)"""
     if ids is None:
-        return torch.arange(lengths.shape[0])
+        return torch.arange(lengths.shape[0], device="cpu")
     ids = as_whole(ids)
     if ids.shape != lengths.shape or ids.dtype not in _WHOLE:
         raise BatchError(
             f"`ids` must be {lengths.shape[0]} whole numbers, one a sequence, "
             f"but has shape {tuple(ids.shape)} of {ids.dtype}"
         )
-    return ids.long()
+    traced = type(ids) is not Tensor or ids.device.type == "meta" or torch.compiler.is_compiling()
+    return ids.long() if traced else ids.long().cpu()
 
 
 def as_whole(numbers: Tensor | Sequence[int]) -> Tensor:
     """Numbers as a tensor; none at all as whole ones, which `torch.tensor` would make floating."""
     if isinstance(numbers, Tensor):
         return numbers
-    return torch.tensor(list(numbers), dtype=None if len(numbers) else torch.int64)
+    return torch.tensor(list(numbers), dtype=None if len(numbers) else torch.int64, device="cpu")
 
 
 def check_start(start: int) -> None:
@@ -80,4 +81,4 @@ def as_rows(rows: Tensor | Sequence[int], batch_size: int) -> Tensor:
             f"`rows` must be indices, or a mask of torch.bool over all {batch_size} rows, "
             f"but has shape {tuple(found.shape)} of {found.dtype}"
         )
-    return torch.arange(batch_size)[found if marks else found.long()]
+    return torch.arange(batch_size, device="cpu")[found if marks else found.long()]

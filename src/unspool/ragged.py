@@ -217,7 +217,7 @@ class Ragged:
                 "`sequences` must hold at least one tensor, but is empty; for a batch of none write "
                 "`Ragged(torch.empty(0, features), [])`"
             )
-        return Ragged(torch.cat(list(sequences)), torch.tensor([len(s) for s in sequences]), ids)  # type: ignore[arg-type]
+        return Ragged(torch.cat(list(sequences)), torch.tensor([len(s) for s in sequences], device="cpu"), ids)  # type: ignore[arg-type]
 
     @staticmethod
     def from_padded(

@@ -521,6 +521,58 @@ class Knobs(GatedCell):
         return HiddenState(new if self.training else new + 0.5 * state.hidden)
 
 
+class Swapped(GatedCell):
+    """What it computes hangs on a module, on a function, on which parameters there are and on their shapes."""
+
+    gates = ("hidden",)
+    State = HiddenState
+
+    def _build(self) -> None:
+        super()._build()
+        self.squash, self.bend = nn.Tanh(), torch.sin
+        self.scale = nn.Parameter(torch.linspace(0.5, 1.5, self.hidden_size))
+        self.register_parameter("gain", None)
+
+    def update(self, from_input, from_hidden, state):
+        new = self.squash(self.scale * (from_input.hidden + from_hidden.hidden)) + self.bend(state.hidden)
+        return HiddenState(new if self.gain is None else new * self.gain)
+
+
+class RowOfMatrix(GatedCell):
+    """A parameter of one row, taken by its number."""
+
+    gates = ("hidden",)
+    State = HiddenState
+
+    def _build(self) -> None:
+        super()._build()
+        self.row = nn.Parameter(torch.linspace(-1, 1, self.hidden_size).unsqueeze(0))
+
+    def update(self, from_input, from_hidden, state):
+        return HiddenState(torch.tanh(from_input.hidden + from_hidden.hidden) * self.row[0])
+
+
+class OneOfSeveralMaps(GatedCell):
+    """A matrix taken out of a parameter of three dimensions."""
+
+    gates = ("hidden",)
+    State = HiddenState
+
+    def _build(self) -> None:
+        super()._build()
+        self.maps = nn.Parameter(torch.eye(self.hidden_size).repeat(2, 1, 1))
+
+    def update(self, from_input, from_hidden, state):
+        return HiddenState(torch.tanh(from_input.hidden + state.hidden @ self.maps[0]))
+
+
+class MeanOfSeveralMaps(OneOfSeveralMaps):
+    """The mean of a parameter of three dimensions."""
+
+    def update(self, from_input, from_hidden, state):
+        return HiddenState(torch.tanh(from_input.hidden + state.hidden @ self.maps.mean(0)))
+
+
 class OneWide(GatedCell):
     """Rows of a single number, reduced all the same."""
 
@@ -868,6 +920,7 @@ EITHER: dict[str, Callable[[], GatedCell]] = {
     "ReducedParameters": lambda: ReducedParameters(7, 9),
     "Casts": lambda: Casts(7, 9),
     "LouderInput": lambda: LouderInput(7, 9),
+    "RowOfMatrix": lambda: RowOfMatrix(7, 9),
     "parametrised": parametrised,
 }
 
@@ -875,6 +928,8 @@ DECLINED: dict[str, Callable[[], GatedCell]] = {
     "Cumulative": lambda: Cumulative(7, 9),
     "Sorted": lambda: Sorted(7, 9),
     "Heads": lambda: Heads(7, 9),
+    "OneOfSeveralMaps": lambda: OneOfSeveralMaps(7, 9),
+    "MeanOfSeveralMaps": lambda: MeanOfSeveralMaps(7, 9),
     "MeanOverBatch": lambda: MeanOverBatch(7, 9),
     "Branching": lambda: Branching(7, 9),
     "Random": lambda: Random(7, 9),

@@ -24,6 +24,7 @@ from native.cells_nobody_tuned_for import (
     SOME,
     TAKEN,
     Elementwise,
+    Swapped,
     functions,
     made,
 )
@@ -358,6 +359,19 @@ def test_a_new_number_mode_or_buffer_is_seen(ran: str) -> None:
         cell.gain = -1.5
     with after_a_first_call(ran, cell):
         cell.train()
+
+
+def test_a_new_module_function_or_shape_is_seen() -> None:
+    torch.manual_seed(0)
+    cell: Any = Swapped(7, 9).double()
+    with after_a_first_call("native", cell):
+        cell.squash = nn.Sigmoid()
+    with after_a_first_call("native", cell):
+        cell.bend = torch.cos
+    with after_a_first_call("native", cell):
+        cell.gain = nn.Parameter(torch.full((9,), 1.5, dtype=torch.float64))
+    with after_a_first_call("native", cell):
+        cell.scale = nn.Parameter(torch.tensor([0.5], dtype=torch.float64))
 
 
 @every_engine

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unspool import Checkpointed, Dropout, Padded, Ragged, Stack, cells, engine, randomness, unroll
 from unspool.cells import Cell
 from unspool.errors import BatchError, CellError, EngineError
-from unspool.unrolling import Plan, pieces_of, within
+from unspool.unrolling import Plan, pieces_of, plan, within
 from unspool.unrolling.budget import recurrences, shared
 from unspool.unrolling.checkpointed import unroll_checkpointed
 from unspool.unrolling.dynamic import unroll_dynamic
@@ -194,6 +194,17 @@ def test_what_one_head_takes_is_not_taken_for_another_of_the_same_function() -> 
 
     assert runs_with(2, cell) == 1
     assert runs_with(2000, cell) == runs_with(2000, lstm()) > 1
+
+
+def test_a_plan_of_segments_that_are_all_kept_is_kept_to() -> None:
+    cell, inputs = lstm(), batch([64] * 20)
+    for size in range(40, 400, 4):
+        planned = plan(cell, inputs, memory=f"{size}KB")
+        if planned.tapes == planned.segments > 1:
+            break
+    with engine.recording() as ran:
+        unroll(cell, inputs, memory=f"{size}KB")
+    assert len(ran) == planned.segments > 1
 
 
 def test_what_fits_runs_once_and_what_has_no_gradient_too() -> None:

@@ -106,6 +106,29 @@ def test_autocast_runs_and_keeps_to_the_float32_answer(name: str) -> None:
         flat.float().sum().backward()
 
 
+def test_under_autocast_a_scan_adds_up_in_the_numbers_of_the_state() -> None:
+    torch.manual_seed(0)
+    cell, inputs = cells.MinLSTM(8, 8), batch([400, 3], 8, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        scanned, padded = unroll(cell, inputs).outputs, unroll(cell, inputs.to_padded()).outputs
+    assert isinstance(padded, Padded)
+    assert scanned.values.dtype == padded.values.dtype == torch.float32
+    torch.testing.assert_close(scanned.values, Ragged.from_padded(padded).values, rtol=0, atol=1e-4)
+
+
+def test_batches_are_made_and_run_on_the_cpu_whatever_device_is_the_default_one() -> None:
+    cell, values = cells.LSTM(3, 4), torch.randn(9, 3)
+    expected = unroll(cell, Ragged(values, [4, 0, 5])).outputs
+    with torch.device("meta"):
+        inputs = Ragged(values, lengths=[4, 0, 5])
+        for name in ("native", "rectangles", "reference"):
+            with engine.using(name):
+                found = unroll(cell, inputs).outputs
+            torch.testing.assert_close(found.values, expected.values, rtol=1e-5, atol=1e-5)
+        assert inputs.select([2, 0]).lengths.tolist() == [5, 4]
+        assert cell.stepper(1)(values[:1], cell.initial_state(1))[0].device.type == "cpu"
+
+
 def test_an_ordinary_training_loop_learns_to_remember_the_first_step() -> None:
     torch.manual_seed(0)
     cell, head = Stack(cells.GRU(1, 16), Dropout(0.0)), nn.Linear(16, 1)

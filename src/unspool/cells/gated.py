@@ -233,7 +233,7 @@ class GatedCell(Cell):
             wanted = f"{self.State.__name__}({', '.join(self.State._fields)})"
             raise StateError(f"`state` of `{self}` must be {wanted}, but is {described(state)}")
         for name, leaf in zip(self.State._fields, state, strict=True):
-            if leaf.shape[1] != self.widths[name]:
+            if leaf.dim() < 2 or leaf.shape[1] != self.widths[name]:
                 raise StateError(
                     f"`{name}` in the state of `{self}` must be (batch, {self.widths[name]}), "
                     f"but is {tuple(leaf.shape)}"

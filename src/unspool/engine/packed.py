@@ -23,7 +23,7 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     outputs, final = torch_kernels.call(
         cell,
         inputs.values.index_select(0, layout.on(device, "time_major")),
-        torch.tensor(layout.running),
+        torch.tensor(layout.running, device="cpu"),
         select(state, slice(0, begun)),
         torch_kernels.weights(cell),
     )

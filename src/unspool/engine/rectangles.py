@@ -114,14 +114,14 @@ def _flag_weights(cell: GatedCell, shut: dict[str, float]) -> Tensor:
 
 def _cut(layout: Layout) -> Cut:
     """Cut the staircase, and say where each step goes."""
-    running = torch.tensor(layout.running)
+    running = torch.tensor(layout.running, device="cpu")
     ends = _ends(running)
     rectangles = [Rectangle(start, stop, layout.running[start]) for start, stop in pairwise([0, *ends])]
     sources = []
     lengths = layout.lengths[layout.order]
     offsets = layout.offsets[:-1][layout.order]
     for box in rectangles:
-        times = torch.arange(box.start, box.stop).unsqueeze(1)
+        times = torch.arange(box.start, box.stop, device="cpu").unsqueeze(1)
         real = times < lengths[: box.rows]
         sources.append(torch.where(real, offsets[: box.rows] + times, layout.total).flatten())
     source = torch.cat(sources)
@@ -133,7 +133,7 @@ def _ends(running: Tensor) -> list[int]:
     """Where rectangles end: cut at the best place while that saves more padding than a call costs."""
 
     def ends(start: int, stop: int) -> list[int]:
-        cuts = torch.arange(start + 1, stop)
+        cuts = torch.arange(start + 1, stop, device="cpu")
         saved = (stop - cuts) * (running[start] - running[cuts])
         if not len(cuts) or int(saved.max()) <= CALL:
             return [stop]

@@ -45,11 +45,14 @@ def run(cell: Cell, inputs: Ragged, state: State) -> tuple[Ragged, State]:
     assert isinstance(cell, LinearCell)
     layout, device = inputs.layout, inputs.device
     shape = (layout.total, cell.output_size)
-    decay, addition = (part.broadcast_to(shape) for part in cell.coefficients_of(cell.project_input(inputs.values)))
+    coefficients = cell.coefficients_of(cell.project_input(inputs.values))
+    # Under autocast products are shorter than the state, in whose numbers the steps add up.
+    dtype = torch.promote_types(coefficients[1].dtype, state.hidden.dtype)
+    decay, addition = (part.to(dtype).broadcast_to(shape) for part in coefficients)
     begun = (layout.lengths > 0).nonzero().squeeze(1)
     first = layout.offsets[:-1][begun].to(device)
     initial = state.hidden.index_select(0, begun.to(device))
-    addition = addition.index_add(0, first, (decay.index_select(0, first) * initial).to(addition.dtype))
+    addition = addition.index_add(0, first, decay.index_select(0, first) * initial)
     starts = torch.zeros(layout.total, dtype=torch.bool, device=device).index_fill(0, first, True)
     outputs: Tensor = SegmentedScan.apply(decay, addition, starts)  # type: ignore[no-untyped-call]
     steps = inputs.with_values(outputs)

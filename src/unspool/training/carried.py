@@ -36,7 +36,8 @@ class Carried:
     """
 
     def __init__(self) -> None:
-        self._leaves: dict[int, list[Tensor]] = {}  # by stream, each leaf of its state
+        self._leaves: dict[int, list[Tensor]] = {}  # by stream, each leaf of its state; of those that were read here
+        self._loaded: dict[int, list[Tensor]] = {}  # of all, as they were loaded
 
     def start(self, cell: Cell, inputs: Ragged, begins: Tensor) -> State:
         """The state to read a piece from.
@@ -51,7 +52,8 @@ class Carried:
         """
         fresh = cell.initial_state_for(inputs)
         anew, ids = begins.tolist(), inputs.ids.tolist()
-        missing = [stream for stream, new in zip(ids, anew, strict=True) if not new and stream not in self._leaves]
+        known = {**self._loaded, **self._leaves}
+        missing = [stream for stream, new in zip(ids, anew, strict=True) if not new and stream not in known]
         if missing:
             raise StateError(
                 f"`inputs` must be streams whose states were kept, but {missing[:5]} go on and were not; resume with "
@@ -62,7 +64,7 @@ class Carried:
         leaves, shape = tree_flatten(fresh)
         on = [leaf.clone() for leaf in leaves]
         for row, stream in enumerate(ids):
-            for leaf, kept in zip(on, self._leaves.get(stream, ()) if not anew[row] else (), strict=False):
+            for leaf, kept in zip(on, known.get(stream, ()) if not anew[row] else (), strict=False):
                 leaf[row] = kept
         return redrawn(tree_unflatten(on, shape), fresh)
 
@@ -75,9 +77,9 @@ class Carried:
     def state_dict(self) -> dict[str, Any]:
         """What is kept, as tensors, numbers and lists: of all ranks, which ask at once."""
         each = parallel.current().gathered(self._leaves)
-        leaves = {stream: states for found in each for stream, states in found.items()}
+        leaves = self._loaded | {stream: states for found in each for stream, states in found.items()}
         return {"streams": list(leaves), "states": list(leaves.values())}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Keep what `state_dict` gave."""
-        self._leaves = dict(zip(saved["streams"], saved["states"], strict=True))
+        self._leaves, self._loaded = {}, dict(zip(saved["streams"], saved["states"], strict=True))

@@ -50,7 +50,8 @@ class Limits:
     def shares(self, step: int, cursor: Cursor | None, seconds: float) -> dict[str, float]:
         """How much of each limit is used up, by what it is called; 1 is all of it."""
         epoch, batch = cursor or (0, 0)
-        epochs = epoch + (min(batch / self.epoch_steps, 1.0) if self.epoch_steps else 0.0)
+        # An epoch may have a few batches more than the first, and is complete when its last one is.
+        epochs = epoch + (min(batch / self.epoch_steps, 1 - 1e-9) if self.epoch_steps else 0.0)
         used = {"steps": (step, self.steps), "epochs": (epochs, self.epochs), "minutes": (seconds / 60, self.minutes)}
         return {f"{limit:g} {name}": use / limit for name, (use, limit) in used.items() if limit is not None}
 

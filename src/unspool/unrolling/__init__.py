@@ -92,7 +92,7 @@ def unroll(
         if has_gradient(cell, inputs, state, each):
             state = _begun(cell, inputs, state)
             plan = plan_of(whole, cell, inputs, state, each, memory)
-            if plan.tapes < plan.segments:
+            if plan.segments > 1:
                 return Unrolled(*unroll_checkpointed(whole, cell, inputs, state, each, plan))
     if each is None:
         return Unrolled(*whole(cell, inputs, state))

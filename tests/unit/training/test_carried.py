@@ -149,6 +149,13 @@ def test_what_is_saved_is_what_all_ranks_carry(monkeypatch: pytest.MonkeyPatch) 
     theirs.keep(inputs[1], finals[1])
     monkeypatch.setattr(parallel, "current", lambda: Two(theirs._leaves))
     anyone.load_state_dict(ours.state_dict())
-    for row, final in finals.items():
+    later = unroll(cell, inputs[0], finals[0]).final
+    for one in (ours, theirs):
+        one.load_state_dict(ours.state_dict())
+    ours.keep(inputs[0], later)  # and of what they both loaded, each goes on with its own
+    theirs.keep(inputs[1], finals[1])
+    monkeypatch.setattr(parallel, "current", lambda: Two(theirs._leaves))
+    anyone.load_state_dict(ours.state_dict())
+    for row, final in {0: later, 1: finals[1]}.items():
         state = anyone.start(cell, inputs[row], torch.tensor([False]))
         assert torch.equal(state.hidden, final.hidden)  # type: ignore[attr-defined]

@@ -191,6 +191,7 @@ def test_an_infinite_gradient_stops_too() -> None:
         (Limits(epochs=2), 2 * BATCHES, "2 epochs"),
         (Limits(steps=100, epochs=1), BATCHES, "1 epochs"),
         (Limits(epochs=1.4, epoch_steps=BATCHES), 7, "1.4 epochs"),
+        (Limits(epochs=2, epoch_steps=BATCHES - 1), 2 * BATCHES, "2 epochs"),  # the last one has a batch more
     ],
 )
 def test_the_first_limit_ends_training(limits: Limits, steps: int, reason: str) -> None:

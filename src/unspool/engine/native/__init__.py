@@ -153,7 +153,7 @@ def _as(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 def stepper(cell: Cell, batch_size: int) -> NativeStepper | None:
     """Single steps in native code, of up to so many rows; None where the engine can't run the cell."""
     nothing = Ragged(
-        torch.empty(0, cell.input_size or 0, dtype=next(cell.parameters()).dtype), torch.zeros(1, dtype=torch.int64)
+        next(cell.parameters()).new_empty(0, cell.input_size or 0), torch.zeros(1, dtype=torch.int64, device="cpu")
     )
     if next(cell.parameters()).device.type != "cpu" or refusal(cell, nothing) is not None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ _of_cell: weakref.WeakKeyDictionary[GatedCell, dict[Any, Native | str]] = weakre
 _of_cells_alike: dict[Any, Native | str] = {}
 _said: set[Any] = set()
 _PLAIN = (bool, int, float, str, type(None))
+_FUNCTIONS = (FunctionType, BuiltinFunctionType)
 _OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 _NEVER_ASKED = _OF_EVERY_MODULE - {"training"}
 
@@ -49,7 +51,7 @@ def compiled(cell: GatedCell) -> Native | str:
 
 
 def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
-    """What a trace holds fast: plain attributes, and which tensors are parameters."""
+    """What a trace holds fast: plain attributes, functions, kinds of modules, and which tensors there are."""
     for module in cell.modules() if cell._modules else (cell,):
         own = module.__dict__
         names = sorted(own.keys() - _NEVER_ASKED)
@@ -57,7 +59,11 @@ def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
         several = [(name, own[name]) for name in names if isinstance(own[name], (tuple, list))]
         if several:
             yield tuple([(name, *value) for name, value in several if all(isinstance(item, _PLAIN) for item in value)])
-        yield tuple(module._parameters), tuple(module._buffers)
+        functions = [(name, weakref.ref(own[name])) for name in names if isinstance(own[name], _FUNCTIONS)]
+        if functions:
+            yield tuple(functions)
+        shapes = [None if t is None else t.shape for t in (*module._parameters.values(), *module._buffers.values())]
+        yield type(module), tuple(module._parameters), tuple(module._buffers), tuple(shapes)
 
 
 def _what_makes_cells_alike(cell: GatedCell) -> Any:

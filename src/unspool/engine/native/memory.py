@@ -24,11 +24,11 @@ class _Spaces(threading.local):
 
     def of(self, role: str, count: int, dtype: torch.dtype) -> Tensor:
         if count * dtype.itemsize > self.KEPT:
-            return torch.empty(count, dtype=dtype)
+            return torch.empty(count, dtype=dtype, device="cpu")
         held = self.held.get((role, dtype))
         if held is None or len(held) < count:
             with torch.inference_mode(False):
-                held = self.held[role, dtype] = torch.empty(count + count // 4, dtype=dtype)
+                held = self.held[role, dtype] = torch.empty(count + count // 4, dtype=dtype, device="cpu")
         return held
 
 
@@ -58,7 +58,7 @@ class _Blocks:
         block = self._taken(size)
         if block is None:
             with torch.inference_mode(False):
-                block = torch.empty(size + size // 4, dtype=torch.uint8)
+                block = torch.empty(size + size // 4, dtype=torch.uint8, device="cpu")
         lease = _Lease.from_address(block.data_ptr())
         lease.block, lease.back = block, self._back
         return torch.frombuffer(lease, dtype=dtype, count=count)

@@ -334,6 +334,7 @@ void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& w
     for (int k = 0; k < F && team.place == 0; ++k)
       copy(a.final[k] + s * cell.widths[k], initial(a, s, k), cell.widths[k]);
   });
+  team.wait();  // the first step of the next call takes the place that final states are copied from
 }
 
 // The products with the input, in three parts between which all threads meet: packed weights, and rows.

@@ -17,8 +17,8 @@ from unspool.state import State
 class NativeStepper:
     """`(x, state) -> (output, state)` without gradients, for up to a number of rows.
 
-    The gates' weights are packed once. Weights changed afterwards are not seen: make a new stepper. Other parameters
-    that `update` uses are read at each step. Nothing but the new state is allocated at a step.
+    Matrices are packed once: those of the gates, and those of `update`. Weights changed afterwards are not seen: make a
+    new stepper. Vectors that `update` uses are read at each step. Nothing but the new state is allocated at a step.
 
     Args:
         cell: what is stepped.
@@ -36,8 +36,8 @@ class NativeStepper:
         for function in (library.unspool_packed_input, library.unspool_packed):
             function.restype = ctypes.c_int64
         sizes = (library.unspool_packed_input(ctypes.c_int64(cell.input_size)), library.unspool_packed())
-        packed = [torch.empty(size + 64, dtype=torch.uint8) for size in sizes]
-        from_input = torch.empty(batch_size, native.gates, dtype=dtype)
+        packed = [torch.empty(size + 64, dtype=torch.uint8, device="cpu") for size in sizes]
+        from_input = torch.empty(batch_size, native.gates, dtype=dtype, device="cpu")
         self._call, fields = Call(), len(native.widths)
         self._before, self._after = (ctypes.c_void_p * fields)(), (ctypes.c_void_p * fields)()
         pointers = (ctypes.c_void_p * max(len(parameters), 1))(*(t.data_ptr() for t in held[2:] if t is not None))

@@ -163,7 +163,7 @@ INLINE vec vpow(vec x, vec y) {
   for (int i = 0; i < V; ++i) x[i] = plain::pow(x[i], y[i]);
   return x;
 }
-INLINE vec vsign(vec x) { return truth(x > splat(0)) - truth(x < splat(0)) + (x - x); }
+INLINE vec vsign(vec x) { return select(x != x, x, truth(x > splat(0)) - truth(x < splat(0))); }
 INLINE vec vfloor(vec x) {
   return each(x, [](T v) { return plain::floor(v); });
 }
