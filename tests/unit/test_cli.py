@@ -37,7 +37,7 @@ def train(*given, **named):
     time.sleep(60)
 
 made = Made(predict=predict, turns=0, typed=str, task=Made(sources=("text",)))
-unspool.runs = Made(load=lambda path: made, train=train)
+unspool.runs = Made(together=lambda *paths: made, train=train)
 cli.main(sys.argv[1:])
 """
 
@@ -70,8 +70,8 @@ class Notes:
         self._note("dry_run", recipe)
         return "12 parameters"
 
-    def load(self, path: Any) -> "Notes":
-        self._note("load", path)
+    def together(self, *paths: Any) -> "Notes":
+        self._note("together", *paths)
         return self
 
     def evaluate(self, part: str, overrides: list[str]) -> list[Score]:
@@ -148,7 +148,7 @@ def test_a_dry_run_says_what_it_found_and_trains_nothing(run: Callable[..., Resu
 def test_evaluate_prints_a_line_or_an_object_for_each_metric(run: Callable[..., Result], notes: Notes) -> None:
     assert run("evaluate", "here", "decode.beam=1").out == "wer 21.50 (lower is better; refs:1)\n"
     what = ("test", ["decode.beam=1"])
-    assert notes.asked == [("load", Path("here")), ("evaluate", *what), ("baselines", *what)]
+    assert notes.asked == [("together", Path("here")), ("evaluate", *what), ("baselines", *what)]
     result = json.loads(run("evaluate", "here", "--part", "valid", "--json").out)
     assert result == {"value": 21.5, "name": "wer", "better": "lower", "details": {"n": 3}, "signature": "refs:1"}
     assert notes.asked[-2:] == [("evaluate", "valid", []), ("baselines", "valid", [])]
@@ -159,7 +159,33 @@ def test_evaluate_shows_each_value_of_a_column(run: Callable[..., Result], notes
     assert notes.asked[-1] == ("by_column", "task", "test", [])
     assert rows[1:] == ["", "          wer", "qa1      1.00", "qa2      2.00"]
     objects = [json.loads(line) for line in run("evaluate", "here", "--by", "task", "--json").out.splitlines()]
-    assert [each.get("task") for each in objects] == [None, "qa1", "qa2"]
+    assert [(each.get("by"), each.get("group")) for each in objects] == [(None, None), ("task", "qa1"), ("task", "qa2")]
+
+
+@pytest.mark.parametrize("column", ["name", "value", "details", "score", "baseline", "by"])
+def test_a_column_may_be_called_as_a_part_of_a_score_is(column: str, run: Callable[..., Result], notes: Notes) -> None:
+    other = Score(90.0, "wer", "lower", {}, "")
+    notes.reached = {"majority": [other]}
+    rows = [json.loads(line) for line in run("evaluate", "here", "--by", column, "--json").out.splitlines()]
+    assert rows[1:] == [
+        {"baseline": "majority", **other._asdict()},
+        {"by": column, "group": "qa1", **other._asdict(), "value": 1},
+        {"by": column, "group": "qa2", **other._asdict(), "value": 2},
+    ]
+    assert "majority" in run("evaluate", "here", "--by", column).out
+
+
+def test_a_value_without_a_metric_has_an_empty_cell(
+    run: Callable[..., Result], notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wer, slots = Score(7, "wer", "lower", {}, ""), Score(3, "slot_error", "lower", {}, "")
+    monkeypatch.setattr(notes, "by_column", lambda *asked: {"goodbye": [wer], "inform": [wer, slots], "none": []})
+    assert run("evaluate", "here", "--by", "kind").out.splitlines()[2:] == [
+        "              wer  slot_error",
+        "goodbye      7.00",
+        "inform       7.00        3.00",
+        "none",
+    ]
 
 
 def test_evaluate_shows_each_place_of_sentences(
@@ -187,10 +213,10 @@ def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], no
     notes.reached = {"majority": [Score(90.123, "wer", "lower", {}, "")], "an_ngram": [other]}
     assert run("evaluate", "here").out.splitlines()[1:] == [
         "",
-        "               wer",
+        "               wer  perplexity",
         "model        21.50",
         "majority     90.12",
-        "an_ngram",
+        "an_ngram                  7.00",
     ]
     rows = [json.loads(line) for line in run("evaluate", "here", "--json").out.splitlines()]
     assert [row.get("baseline") for row in rows] == [None, "majority", "an_ngram"]
@@ -201,7 +227,7 @@ def test_evaluate_puts_baselines_beside_the_model(run: Callable[..., Result], no
 
 def test_predict_answers_stdin_line_by_line_in_order(run: Callable[..., Result], notes: Notes) -> None:
     assert run("predict", "here", stdin="ab\n\näö\r\nend".encode()) == (0, "ba\n\nöä\ndne\n", "")
-    assert notes.asked == [("load", Path("here")), ("predict", ["ab", "", "äö", "end"], 1, {"first": 0})]
+    assert notes.asked == [("together", Path("here")), ("predict", ["ab", "", "äö", "end"], 1, {"first": 0})]
 
 
 def test_nothing_to_read_is_nothing_to_write(run: Callable[..., Result], notes: Notes) -> None:

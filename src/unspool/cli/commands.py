@@ -40,6 +40,10 @@ Devices = Annotated[
     int | None, typer.Option(min=1, help="Share the work among so many GPUs, or cores where there are none.")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, as `unspool train` wrote it.")]
+Others = Annotated[
+    list[Path] | None,
+    typer.Option("--with", metavar="RUN", help="Also this run: of all outputs, the one most like all is told."),
+]
 
 
 def reported(command: Callable[P, None]) -> Callable[P, None]:
@@ -126,20 +130,21 @@ def evaluate(
     paired: Annotated[
         str | None, typer.Option(metavar="METRIC", help="Also how sure it is to beat each baseline by this metric.")
     ] = None,
+    others: Others = None,
     devices: Devices = None,
 ) -> None:
     """Measure a run by its recipe's metrics, and its recipe's baselines beside it."""
     from unspool import parallel, runs
 
     with together(context, devices) as group:
-        loaded, changes = runs.load(run), overrides or []
+        loaded, changes = runs.together(run, *(others or [])), overrides or []
         scores = loaded.evaluate(part, changes)
     if group.first:
         with parallel.alone():
             report(loaded, scores, part, changes, by, as_json=as_json)
             if paired is not None:
                 for name, found in runs.against_baselines(loaded, paired, part, changes).items():
-                    typer.echo(as_line(found, baseline=name) if as_json else f"\nagainst {name}: {found}")
+                    typer.echo(as_line(found, {"baseline": name}) if as_json else f"\nagainst {name}: {found}")
 
 
 @app.command()
@@ -165,13 +170,15 @@ def predict(
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from the k most probable; implies --sample.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw from this much probability; implies --sample.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of drawing; implies --sample.")] = None,
+    others: Others = None,
     devices: Devices = None,
 ) -> None:
     """Outputs for inputs: from files, from stdin, or typed one by one at a terminal.
 
     Where an input is a dialogue, it is its last turns: in a line of a file there is a backslash and an n between two,
     and at a terminal they are what you and the model said last. Where it has several columns, a line is a JSON object
-    such as {"story": "…", "question": "…"}, and at a terminal you are asked for each.
+    such as {"story": "…", "question": "…"}, and at a terminal you are asked for each. Where its one column is no text,
+    as numbers over time are not, a line may be such an object, too.
     """
     from unspool import runs
 
@@ -188,7 +195,7 @@ def predict(
         return next(answers([asked], first=number))  # else the same question would draw the same answer again
 
     with together(context, devices) as group:
-        loaded = runs.load(run)
+        loaded = runs.together(run, *(others or []))
         if not typing:
             with writing(output) if group.first else nullcontext() as stream:
                 pieces = told_by_first(group, chunks(map(loaded.typed, lines(files or [])), CHUNK))

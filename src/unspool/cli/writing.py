@@ -43,34 +43,38 @@ def shown(text: Any, prediction: Any, n_best: int, *, scores: bool, as_json: boo
 def report(
     loaded: Any, scores: Sequence[Any], part: str, changes: Sequence[str], by: str | None, *, as_json: bool
 ) -> None:
-    """Print scores, those of baselines, and those for each value of a column."""
+    """Print scores, those of baselines, and those for each value of a column.
+
+    JSON has an object for each, after what it is of: `{"baseline": …}`, or `{"by": …, "group": …}` of a value.
+    """
     from unspool import runs
     from unspool.metrics import by_place
 
     for score in scores:
         typer.echo(as_line(score) if as_json else str(score))
-    compared = {"baseline": loaded.baselines(part, changes)}
-    if by is not None:
-        compared[by] = runs.by_column(loaded, by, part, changes)
-    for kind, rows in compared.items():
-        if as_json:
-            for name, reached in rows.items():
-                for score in reached:
-                    typer.echo(as_line(score, **{kind: name}))
-        elif rows:
-            typer.echo(f"\n{table({'model': scores} | rows if kind == 'baseline' else rows)}")
-    if (places := by_place({"model": scores} | compared["baseline"])) and not as_json:
-        typer.echo(f"\n{table(places)}")
+    baselines = loaded.baselines(part, changes)
+    groups = {} if by is None else runs.by_column(loaded, by, part, changes)
+    if as_json:
+        beside = [({"baseline": name}, reached) for name, reached in baselines.items()]
+        beside += [({"by": by, "group": name}, reached) for name, reached in groups.items()]
+        for each, reached in beside:
+            for score in reached:
+                typer.echo(as_line(score, each))
+        return
+    compared = {"model": scores} | baselines
+    for rows in (compared if baselines else {}, groups, by_place(compared)):
+        if rows:
+            typer.echo(f"\n{table(rows)}")
 
 
-def as_line(score: Any, **beside: str) -> str:
+def as_line(score: Any, beside: Mapping[str, Any] | None = None) -> str:
     """A score as a JSON object, after what it is of."""
-    return json.dumps({**beside, **score._asdict()}, ensure_ascii=False, default=str)
+    return json.dumps({**(beside or {}), **score._asdict()}, ensure_ascii=False, default=str)
 
 
 def table(rows: Mapping[str, Sequence[Any]]) -> str:
-    """Scores by name, a row for each name and a column for each metric of the first; nothing where one is missing."""
-    metrics = [score.name for score in next(iter(rows.values()))]
+    """Scores by name, a row for each name and a column for each metric of any; nothing where one is missing."""
+    metrics = list(dict.fromkeys(score.name for scores in rows.values() for score in scores))
     first = max(map(len, rows))
     lines = [" " * first + "".join(f"  {metric:>8}" for metric in metrics)]
     for name, scores in rows.items():

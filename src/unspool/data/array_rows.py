@@ -153,5 +153,15 @@ def _values(file: Path, name: str) -> Any:
     with archive(file) as found, found.open(f"{name}.npy") as member:
         values = np.lib.format.read_array(member, allow_pickle=False)
     if values.dtype.kind == "S":
-        return np.array([each.decode() for each in values], dtype=str)
+        return np.array([_text(file, name, row, each) for row, each in enumerate(values)], dtype=str)
     return values.astype(values.dtype.newbyteorder("="))
+
+
+def _text(file: Path, name: str, row: int, value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        byte = value[error.start]
+        raise DataError(
+            f"row {row} of `{name}` in `{file}` must be UTF-8, but has the byte 0x{byte:02x}; save it as text"
+        ) from error

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,10 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from unspool import cache
+from unspool.data.stamps import digest
 from unspool.data.stored import batches_of
 from unspool.data.tables import Stream, Table, store
-from unspool.data.workers import Workers
+from unspool.data.workers import MAY_PASS, Workers
 from unspool.errors import FieldError, MissingPackageError
 
 _PIECE = 256  # files looked at before the next names are read
@@ -24,7 +23,8 @@ _PIECE = 256  # files looked at before the next names are read
 def broken(table: Table, column: str, field: Any, asked: Any) -> dict[int, str]:
     """The rows whose files can't be read, with the reason why, which names the file.
 
-    Every file is read once, however many rows name it, and looked at again only if it has changed since.
+    Every file is read once, however many rows name it, and looked at again only if it has changed since, or if what
+    the system said of it may pass.
 
     Args:
         table: the rows.
@@ -38,10 +38,14 @@ def broken(table: Table, column: str, field: Any, asked: Any) -> dict[int, str]:
     files = list(dict.fromkeys(value for value in table.column(column) if isinstance(value, str)))
 
     def write(folder: Path) -> None:
-        (folder / "reasons.json").write_text(json.dumps(dict(_reasons(files, field))), encoding="utf-8")
+        found = dict(_reasons(files, field))
+        passing = [file for file, error in found.items() if MAY_PASS in getattr(error, "__notes__", ())]
+        told = {file: str(error) for file, error in found.items() if file not in passing}
+        (folder / "reasons.json").write_text(json.dumps({"told": told, "passing": passing}), encoding="utf-8")
 
-    entry = cache.entry("broken", cache.key("broken", table.key, files, _stamps(files), asked), write)
-    reasons = json.loads((entry / "reasons.json").read_text(encoding="utf-8"))
+    entry = cache.entry("broken", cache.key("broken files", table.key, files, digest(files), asked), write)
+    kept = json.loads((entry / "reasons.json").read_text(encoding="utf-8"))
+    reasons = kept["told"] | {file: str(error) for file, error in _reasons(kept["passing"], field)}
     values = enumerate(table.column(column)) if reasons else ()
     return {row: reasons[value] for row, value in values if isinstance(value, str) and value in reasons}
 
@@ -62,7 +66,7 @@ def without(table: Table, rows: Collection[int]) -> Table:
     return store(Stream(["without", table.key, sorted(rows)], batches, table.origin))
 
 
-def _reasons(files: list[str], field: Any) -> Iterator[tuple[str, str]]:
+def _reasons(files: list[str], field: Any) -> Iterator[tuple[str, FieldError]]:
     with Workers(field, "check") as workers:
         for start in range(0, len(files), _PIECE):
             piece = files[start : start + _PIECE]
@@ -70,16 +74,4 @@ def _reasons(files: list[str], field: Any) -> Iterator[tuple[str, str]]:
                 if isinstance(found, MissingPackageError):
                     raise found
                 if isinstance(found, FieldError):
-                    yield file, str(found)
-
-
-def _stamps(files: list[str]) -> str:
-    """What changes when a file is written anew."""
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            about = os.stat(file)
-        except (OSError, ValueError):  # none, or the row of an array, whose archive is part of the table's own key
-            continue
-        digest.update(f"{file}\0{about.st_size}\0{about.st_mtime_ns}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+                    yield file, found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from unspool import cache
 from unspool.data.batch import Batch
 from unspool.data.growing import GrowingArray
+from unspool.data.stamps import digest
 from unspool.data.tables import Table
 from unspool.data.workers import Workers
 from unspool.errors import DataError, FieldError
@@ -112,7 +114,7 @@ def encode(table: Table, fields: Mapping[str, Encoder], folder: str | Path | Non
         table: the rows.
         fields: for each column to encode, its fitted field.
         folder: where to keep the arrays instead of the cache. An array is found again by its field, as `to_json`
-            gives it, and the key of the table.
+            gives it, and the key of the table; where the field reads files, by their sizes and times, too.
 
     Raises:
         DataError: a column that is not there; vectors or steps of different sizes.
@@ -122,9 +124,16 @@ def encode(table: Table, fields: Mapping[str, Encoder], folder: str | Path | Non
     within = Path(folder) if folder is not None else None
     folders = {}
     for name, field in fields.items():
-        key = cache.key("encoded", table.key, name, field.to_json())
+        key = cache.key("encoded", table.key, name, field.to_json(), *_stamps(table, name, field))
         folders[name] = cache.entry("encoded", key, _Writer(table, name, field), within=within)
     return Encoded(folders)
+
+
+def _stamps(table: Table, column: str, field: Encoder) -> list[str]:
+    """What changes when files that a column names are written anew; nothing where it names none."""
+    if not getattr(field, "reads_files", False) or pa.types.is_nested(table.schema.field(column).type):
+        return []
+    return [digest(dict.fromkeys(value for value in table.column(column) if isinstance(value, str)))]
 
 
 class _Writer:

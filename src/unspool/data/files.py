@@ -60,11 +60,15 @@ class Pattern:
         """A row for each file in a folder that fits, numbers in names in the order of their size.
 
         `file` is as seen from the folder.
+
+        Raises:
+            DataError: a name that is not UTF-8.
         """
         names = (file.relative_to(folder).as_posix() for file in folder.glob(self._glob) if file.is_file())
         for name in sorted(names, key=_naturally):
             found = self._expression.fullmatch(name)
             if found and not any(part.startswith(".") and part != ".." for part in name.split("/")):
+                _check_utf8(folder, name)
                 yield name, *(found[column] for column in self.columns[1:])
 
     def nothing(self, folder: Path, subject: str) -> DataError:
@@ -109,6 +113,14 @@ def _name(piece: str, pattern: str) -> str:
     if not name.isidentifier():
         raise DataError(f'`{piece}` in "{pattern}" must hold a name of letters, digits and _, as `{{digit}}`')
     return name
+
+
+def _check_utf8(folder: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise DataError(f"`{folder}/{shown}` must have a name in UTF-8, but has another; rename it") from error
 
 
 def _naturally(name: str) -> tuple[list[str | int], str]:

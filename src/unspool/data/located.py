@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from unspool.data.stamps import line, stamps
 from unspool.data.stored import batches_of
 from unspool.data.tables import Stream, Table, store
 from unspool.errors import DataError
@@ -36,10 +37,10 @@ def located(tables: Mapping[str, Table], folders: Mapping[str, Path]) -> dict[st
 
 
 def _located(table: Table, folders: Mapping[str, Path]) -> Table:
-    stamps = hashlib.sha256()
+    told = hashlib.sha256()
     for column, folder in folders.items():
-        for path, size, changed in _found(table, column, folder):
-            stamps.update(f"{path}\0{size}\0{changed}\0".encode(errors="surrogateescape"))
+        for each in _found(table, column, folder):
+            told.update(line(*each))
 
     def batches() -> Iterator[Any]:
         for batch in batches_of(table):
@@ -50,11 +51,11 @@ def _located(table: Table, folders: Mapping[str, Path]) -> Table:
             yield batch
 
     where = {column: os.path.abspath(folder) for column, folder in folders.items()}
-    return store(Stream(["located", table.key, where, stamps.hexdigest()], batches, table.origin))
+    return store(Stream(["located", table.key, where, told.hexdigest()], batches, table.origin))
 
 
 def _found(table: Table, column: str, folder: Path) -> Iterator[tuple[str, int, int]]:
-    """Each file that a column names, once, with its size and time."""
+    """Each file that a column names, once, with its size and time; of a folder, those of its files, too."""
     if column not in table.columns:
         raise DataError(
             f"`{column}` of `files` is no column of {table.origin} that is taken; {choices(column, table.columns)}"
@@ -70,8 +71,7 @@ def _found(table: Table, column: str, folder: Path) -> Iterator[tuple[str, int, 
         if not os.path.exists(path):  # a file, or a folder of pictures
             missing.append(name)
             continue
-        stat = os.stat(path)
-        yield path, stat.st_size, stat.st_mtime_ns
+        yield from stamps(path)
     if missing:
         more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         raise DataError(

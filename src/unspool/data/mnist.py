@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,27 @@ def mnist_batches(file: Path, columns: Sequence[str] | None) -> Iterator[Any]:
         rows = range(begin, min(begin + _PIECE, len(digits)))
         arrays = [
             pa.array([reference(path, key, row) for row in rows], pa.string()),
-            pa.array([str(digits[row]) for row in rows], pa.string()),
+            pa.array([digits[row] for row in rows], pa.string()),
             pa.array(rows, pa.int64()),
         ]
         yield pa.RecordBatch.from_arrays(arrays, list(COLUMNS))
 
 
 def beside(file: Path) -> list[object]:
-    """What else determines the rows of a file: of an idx file that of labels."""
+    """What else determines the rows of a file: of an idx file that of labels, of CSV where its arrays are.
+
+    Rows refer to these, which are made here where they are not in the cache, or not any more.
+    """
     if file.name.endswith(_CSV):
-        return []
+        return [str(_arrays(file))]
     labels = _labels(file)
     check_file(labels)
-    stat = labels.stat()
-    return [str(labels.resolve()), stat.st_size, stat.st_mtime_ns]
+    return _stamp(labels)
+
+
+def _stamp(file: Path) -> list[object]:
+    stat = file.stat()
+    return [str(file.resolve()), stat.st_size, stat.st_mtime_ns]
 
 
 def _labels(file: Path) -> Path:
@@ -74,7 +81,7 @@ def _labels(file: Path) -> Path:
     return file.with_name(name)
 
 
-def _of_idx(file: Path) -> tuple[str, str, list[int]]:
+def _of_idx(file: Path) -> tuple[str, str, list[str]]:
     """Where pictures are, by path and key, and the class of each."""
     labels = _labels(file)
     pictures, digits = idx_array(file), idx_array(labels)
@@ -88,10 +95,22 @@ def _of_idx(file: Path) -> tuple[str, str, list[int]]:
             f"`{labels}` must have a class for each of the {len(pictures):,} pictures of `{file}`, but is of shape "
             f"{digits.shape}"
         )
-    return str(file.absolute()), "idx", digits.tolist()
+    return str(file.absolute()), "idx", list(map(str, digits.tolist()))
 
 
-def _of_csv(file: Path) -> tuple[str, str, list[int]]:
+def _of_csv(file: Path) -> tuple[str, str, list[str]]:
+    where = _arrays(file)
+    with np.load(where) as found:
+        return str(where), "image", found["digit"].tolist()
+
+
+def _arrays(file: Path) -> Path:
+    """The pictures of a CSV file and their classes, in the cache."""
+    name = cache.key("pictures and classes", _stamp(file))
+    return (cache.entry("arrays", name, partial(_write, file)) / "pictures.npz").absolute()
+
+
+def _write(file: Path, folder: Path) -> None:
     rows: list[NDArray[np.float64]] = []
     for number, line in enumerate(lines(file), 1):
         if not line.isspace():
@@ -105,14 +124,8 @@ def _of_csv(file: Path) -> tuple[str, str, list[int]]:
         raise DataError(f"`{file}` must hold at least one picture, but is empty")
     pixels = np.stack([row[:-1] for row in rows]).astype(np.uint8)
     side = math.isqrt(pixels.shape[1])
-    pictures = pixels.reshape(-1, side, side)
-
-    def write(folder: Path) -> None:
-        np.savez_compressed(folder / "pictures.npz", image=pictures)
-
-    name = cache.key("pictures", side, hashlib.sha256(pixels.tobytes()).hexdigest())
-    where = cache.entry("arrays", name, write) / "pictures.npz"
-    return str(where.absolute()), "image", [int(row[-1]) for row in rows]
+    digits = np.array([str(int(row[-1])) for row in rows])
+    np.savez_compressed(folder / "pictures.npz", image=pixels.reshape(-1, side, side), digit=digits)
 
 
 def _numbers(file: Path, number: int, line: str) -> NDArray[np.float64]:

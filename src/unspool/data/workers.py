@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
@@ -20,6 +21,9 @@ from torch import Tensor
 from unspool.errors import DataError, FieldError
 
 Work = Literal["encode", "check"]
+
+MAY_PASS = "the system refused it, which may pass"
+"""A note on what a field raised because of the system, as where a disk failed or a right is missing."""
 
 _PIECE = 8  # values that a process is sent at a time
 _WORTH = 10.0  # seconds that work must still take for processes to be started, which themselves take two or three
@@ -180,5 +184,14 @@ def answers(field: Any, work: Work, values: Iterable[Any]) -> list[Any]:
         try:
             found.append(getattr(field, work)(value))
         except FieldError as error:
+            if _may_pass(error):
+                error.add_note(MAY_PASS)  # another process is not told of causes, but of notes
             found.append(error)
     return found
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether the system is the cause, and not that there is no such file, or what is in it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error is not None and error.errno not in (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)

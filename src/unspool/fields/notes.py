@@ -14,6 +14,7 @@ from torch import Tensor
 from unspool.errors import FieldError
 from unspool.fields.base import Field
 from unspool.fields.midi import HIGHEST, LOWEST, check_steps_per_beat, read_midi, whole_pitches
+from unspool.fields.pictures import package
 
 Music: TypeAlias = str | PathLike[str] | Sequence[Sequence[int | float | None]]
 """Steps, each a list of MIDI pitches; or JSON text of that; or the path of a `.mid` file."""
@@ -36,6 +37,7 @@ class MusicField(Field):
     """
 
     shape: ClassVar[Literal["sequence", "vector"]] = "sequence"
+    reads_files: ClassVar[bool] = True
 
     def __init__(self, lowest: int = 21, highest: int = 108, *, steps_per_beat: int = 1) -> None:
         whole = all(isinstance(each, int) and not isinstance(each, bool) for each in (lowest, highest))
@@ -88,6 +90,7 @@ class MusicField(Field):
             return value
         text = fspath(value).strip()
         if text.lower().endswith(_ENDINGS):
+            package("mido", f"`{text}`", "mido", "music")
             return read_midi(text, self.steps_per_beat)
         try:
             return json.loads(text)

@@ -6,6 +6,8 @@ from unspool.runs.groups import by_column as by_column
 from unspool.runs.pairing import against_baselines as against_baselines
 from unspool.runs.run import Run as Run
 from unspool.runs.run import load as load
+from unspool.runs.together import Together as Together
+from unspool.runs.together import together as together
 from unspool.runs.training import train as train
 from unspool.runs.walking import Walk as Walk
 from unspool.runs.walking import walk as walk

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -48,10 +50,19 @@ class Nats(NamedTuple):
 
 
 def characters_of(table: Table, task: Task) -> int:
-    """The characters of all right answers, the end of each as one; 0 where they are no texts."""
-    if not isinstance(task.fields[task.target], TextField):
+    """The characters of all right answers as tokens spell them, the end of each as one; 0 where they are no texts."""
+    field = task.fields[task.target]
+    if not isinstance(field, TextField):
         return 0
-    return sum(len(str(answer)) + 1 for answer in table.column(task.target))
+    return sum(len(_spelled(str(answer), field)) + 1 for answer in table.column(task.target))
+
+
+def _spelled(text: str, field: TextField) -> str:
+    """A text in composed characters (NFC), and where tokens are words or pieces, with one blank between two words."""
+    text = normalize("NFC", text.lower() if field.lowercase else text)
+    if field.unit == "characters":
+        return text
+    return "\n".join(" ".join(line.split()) for line in (text.split("\n") if field.lines else [text]))
 
 
 @torch.no_grad()
@@ -89,9 +100,9 @@ def answers_of_baseline(name: str, task: Task, train: Table, asked: Sequence[Any
     if name in FEATURE_BASELINES:
         return _answers_by_features(name, task, train, asked)
     baseline: Any = BASELINES[name]
-    read = [list(map(str, train.column(column))) for column in task.sources]
-    texts = ["\n".join(values) for values in zip(*read, strict=True)]
-    known = [task.as_text(*row) for row in zip(texts, train.column(task.target), strict=True)]
+    rows = [question_of(task, values) for values in inputs_of(train, task)]
+    texts = [_as_text(each) for each in rows]
+    known = [task.as_text(*row) for row in zip(rows, train.column(task.target), strict=True)]
     more = []
     field = task.fields[task.target]
     apart = {}
@@ -112,10 +123,9 @@ def _answers_by_features(name: str, task: Task, train: Table, asked: Sequence[An
         raise RunError(f"`baselines` must be without {name} where `{of_text[0]}` is a text; use nearest")
     first: dict[Any, int] = {}
     answers: dict[Any, list[str]] = {}
-    columns = [train.column(column) for column in task.sources]
-    for row, (values, answer) in enumerate(zip(zip(*columns, strict=True), train.column(task.target), strict=True)):
+    for row, (values, answer) in enumerate(zip(inputs_of(train, task), train.column(task.target), strict=True)):
         first.setdefault(key_of(values), row)
-        answers.setdefault(key_of(values), []).append(task.as_text(values, answer))
+        answers.setdefault(key_of(values), []).append(task.as_text(question_of(task, values), answer))
     encoded, rows = data.encode(train, fields), list(first.values())
     known = (encoded.batch(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS))
     questions = (_encoded(fields, asked[start : start + _ROWS]) for start in range(0, len(asked), _ROWS))
@@ -140,6 +150,17 @@ def _features(batches: Iterable[Batch]) -> NDArray[np.float32]:
         rows.append(torch.cat([mean.flatten(1) for mean in means], 1))
     features: NDArray[np.float32] = torch.cat(rows).numpy()
     return features
+
+
+def inputs_of(table: Table, task: Task) -> Iterator[tuple[Any, ...]]:
+    """The values of the columns that are read, row by row: none of each row where nothing is read."""
+    columns = [table.column(name) for name in task.sources]
+    yield from zip(*columns, strict=True) if columns else repeat((), len(table))
+
+
+def question_of(task: Task, values: tuple[Any, ...]) -> Any:
+    """What is asked where these are the values: the value of a single column, or all by the names of their columns."""
+    return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
 
 
 def _as_text(question: Any) -> str:

@@ -17,11 +17,13 @@ from unspool.training.checkpoint import write_atomically
 
 FORMAT = 1
 
+_BEGUN = ("fields.json", "recipe.yaml", "run.json")  # in the order in which they are written
+
 
 class Folder:
     """The folder of a run.
 
-        run.json             the version of this layout, and facts about the model
+        run.json             the version of this layout, facts about the model, and why training ended last, if it did
         recipe.yaml          the recipe, every default written out
         fields.json          the fitted fields: vocabularies and the like
         model.safetensors    the best weights
@@ -61,8 +63,11 @@ class Folder:
         return self.path / "predictions"
 
     def check_new(self) -> None:
-        """Raise a `RunError` if there is something in the folder already."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        """Raise a `RunError` if there is something in the folder already.
+
+        What a run left that was killed while it began is nothing: it is written anew.
+        """
+        if self.path.exists() and (not self.path.is_dir() or not self._empty):
             raise RunError(
                 f"`{self.path}` must be a new or empty folder, but holds something; go on with a run by `--resume`, "
                 "or name another folder by `--run`"
@@ -75,9 +80,31 @@ class Folder:
             RunError: there is something in the folder already.
         """
         self.check_new()
-        self.write("recipe.yaml", recipe.to_yaml())
         self.write("fields.json", json.dumps({name: field.to_json() for name, field in fields.items()}))
-        self.write("run.json", json.dumps({"format": FORMAT, **about}, indent=2) + "\n")
+        self.write("recipe.yaml", recipe.to_yaml())
+        self._tell({"format": FORMAT, **about, "ended": None})
+
+    @property
+    def _empty(self) -> bool:
+        """Whether there is nothing, or what a run leaves that is killed before it has begun.
+
+        A recipe without fields is somebody's own.
+        """
+        names = {path.name for path in self.path.iterdir()}
+        begun = {name.removesuffix(".partial") for name in names}
+        return not names or ("run.json" not in names and begun <= set(_BEGUN) and "fields.json" in begun)
+
+    def end(self, reason: str) -> None:
+        """Keep why training ended, as `Outcome` tells it."""
+        self._tell({**self.about(), "ended": reason})
+
+    @property
+    def whole(self) -> bool:
+        """Whether training came to an end of its own: neither Ctrl-C nor a power cut ended it."""
+        return self.weights.exists() and self.about().get("ended", "long ago") not in (None, "interrupted")
+
+    def _tell(self, about: Mapping[str, Any]) -> None:
+        self.write("run.json", json.dumps(about, indent=2) + "\n")
 
     def check_data(self, facts: Mapping[str, Any]) -> None:
         """Raise a `RunError` unless the training part is the one that the run began with.

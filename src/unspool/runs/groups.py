@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from unspool import recipes
 from unspool.data import Table
-from unspool.errors import RunError
+from unspool.errors import DataError, RunError
+from unspool.fields import Field
 from unspool.metrics import METRICS, Score
+from unspool.runs.comparing import inputs_of
 from unspool.runs.preparing import tables_of
 from unspool.runs.run import Run, scores
 from unspool.tasks import Task
@@ -28,6 +31,7 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
 
     Returns:
         By value, in the order of their texts: numbers in them count as numbers, so that "qa2" comes before "qa10".
+        Without metrics that a value's rows alone have no figure for, as slots of acts that have none.
 
     Only metrics of what was predicted have values for some rows alone: not likelihoods, nor those of drawings.
 
@@ -48,9 +52,15 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
     found = {}
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
-        told, right, asked = ([row[key] for row in rows] for key in ("prediction", "references", "input"))
-        found[name] = scores(metrics, told, right, asked, run.fields[run.task.target])
+        found[name] = list(_scores(metrics, rows, run.fields[run.task.target]))
     return found
+
+
+def _scores(metrics: Sequence[str], rows: Sequence[dict[str, Any]], target: Field) -> Iterator[Score]:
+    told, right, asked = ([row[key] for row in rows] for key in ("prediction", "references", "input"))
+    for name in metrics:
+        with suppress(DataError):
+            yield from scores([name], told, right, asked, target)
 
 
 def _groups(table: Table, task: Task, column: str) -> list[str]:
@@ -58,9 +68,8 @@ def _groups(table: Table, task: Task, column: str) -> list[str]:
     values = map(str, table.column(column))
     if not task.many_answers:
         return list(values)
-    asked = zip(*(table.column(name) for name in task.sources), strict=True)
     first: dict[Any, str] = {}
-    for question, value in zip(asked, values, strict=True):
+    for question, value in zip(inputs_of(table, task), values, strict=True):
         first.setdefault(key_of(question), value)
     return list(first.values())
 

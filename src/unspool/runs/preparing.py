@@ -16,7 +16,7 @@ from torch import nn
 from unspool import data, parallel
 from unspool.data import Batch, Encoded, Order, Streams, Table, viewed
 from unspool.errors import DataError, RecipeError
-from unspool.fields import Field, TextField
+from unspool.fields import Field, LabelField, LabelsField, TextField
 from unspool.models import CTCNetwork, JointNetwork, Reader, unreachable
 from unspool.ragged import Ragged
 from unspool.recipes import Recipe, TextSpec
@@ -230,7 +230,8 @@ def _token_embedding(model: nn.Module, column: str) -> nn.Module | None:
     encoder = getattr(model, "encoder", model)
     reader = getattr(encoder, "reader", None)
     if isinstance(reader, Reader):
-        return reader.token_embedding(column)
+        found: nn.Module | None = getattr(encoder, "token_embedding", reader.token_embedding)(column)
+        return found
     return getattr(encoder, "embedding", None)
 
 
@@ -267,13 +268,15 @@ def whole_tables(recipe: Recipe) -> Sifted:
 def fields_of(init: str | None, recipe: Recipe) -> dict[str, Field]:
     """The fields of the run whose weights a recipe starts from, where it asks for the same: ids then mean the same.
 
-    A field that shares another's vocabulary is taken only with it.
+    A field that shares another's vocabulary is taken only with it. Classes and labels are learned anew, since they are
+    counted, too: the same ones have the same ids.
     """
     folder = Folder(init or "")
     if init is None or not (folder.path / "fields.json").exists():
         return {}
     theirs, fields = folder.recipe().fields, folder.fields()
-    same = {name for name, spec in recipe.fields.items() if theirs.get(name) == spec}
+    known = {name for name, field in fields.items() if not isinstance(field, LabelField | LabelsField)}
+    same = {name for name, spec in recipe.fields.items() if name in known and theirs.get(name) == spec}
     shared = {name: getattr(spec, "vocabulary", None) or name for name, spec in recipe.fields.items()}
     groups = {name: {each for each, owner in shared.items() if owner == shared[name]} for name in shared}
     return {name: fields[name] for name in groups if groups[name] <= same}

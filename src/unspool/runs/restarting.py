@@ -8,8 +8,6 @@ import socket
 from unspool.errors import RunError
 from unspool.runs.folder import Folder
 
-_LEFT = {"recipe.yaml", "fields.json"}  # written before `run.json`
-
 
 def this_job() -> str | None:
     """A name for the `torchrun` that has started this process, the same when it starts it again; None: there is none.
@@ -22,18 +20,8 @@ def this_job() -> str | None:
 
 
 def begun_by_this_job(folder: Folder) -> bool:
-    """Whether this process was started again, and the run in the folder is the one that it had begun.
-
-    What was left where it was killed before there was a run is taken away.
-    """
-    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) == 0 or not folder.path.is_dir():
-        return False
-    left = list(folder.path.iterdir())
-    if all(path.name.removesuffix(".partial") in {*_LEFT, "run.json"} for path in left) and not any(
-        path.name == "run.json" for path in left
-    ):
-        for path in left:
-            path.unlink()
+    """Whether this process was started again, and the run in the folder is the one that it had begun."""
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) == 0:
         return False
     try:
         return folder.about().get("job") == this_job()

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,15 @@ from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField, LabelsField, TextField
 from unspool.metrics import LIKELIHOODS, METRICS, OF_LABELS, RECOGNITIONS, Score
 from unspool.recipes import DecodeSpec, Recipe
-from unspool.runs.comparing import KeptScores, answers_of_baseline, characters_of, nats_of, nats_of_baseline
+from unspool.runs.comparing import (
+    KeptScores,
+    answers_of_baseline,
+    characters_of,
+    inputs_of,
+    nats_of,
+    nats_of_baseline,
+    question_of,
+)
 from unspool.runs.fitting import readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import cut_in_words, every_batch, whole_tables
@@ -78,16 +86,20 @@ class Run:
         """
         values = list(inputs)
         self._say_what_is_cut(values)
-        return self.task.predict(
-            self.model, values, self._decoding(how), n_best=n_best, attention=attention, first=first
-        )
+        return self.answers(values, self._decoding(how), n_best=n_best, attention=attention, first=first)
+
+    def answers(
+        self, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False, first: int = 0
+    ) -> list[Prediction]:
+        """`predict`, decoded in a way that is said in full."""
+        return self.task.predict(self.model, values, how, n_best=n_best, attention=attention, first=first)
 
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:
         """The recipe's metrics on a part of its data.
 
         Where outputs are sequences, rows with the same input are one question with several right answers. Predictions
         are kept in the folder, as `predictions/<part>.jsonl`; of classes, `plots/confusion-<part>.png` shows which were
-        told for which, where matplotlib is installed.
+        told for which, where matplotlib is installed and there are at most 100.
 
         Args:
             part: train, valid or test.
@@ -105,9 +117,8 @@ class Run:
             self._say_what_is_cut(asked.inputs)
             self._say_what_is_unknown(asked.answers)
             with broken_files_counted(recipe, tables, readers_of(recipe)):
-                answers = self.task.predict(self.model, asked.inputs, recipe.decode)
+                answers = self.answers(asked.inputs, recipe.decode)
             group.once(lambda: self._keep(part, asked, answers))
-            group.once(lambda: self._draw(part, asked, answers))
             told = [each.text for each in answers]
             reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs, self._target))
             found |= zip(of_texts, reached, strict=True)
@@ -116,6 +127,7 @@ class Run:
                     name: recognition(name, self.task, tables["train"], tables[part], answers) for name in of_drawings
                 }
             )
+            group.once(lambda: self._draw(part, asked, answers))
         if of_loss := [name for name in recipe.metrics if name in LIKELIHOODS]:
             fields = {name: self.fields[name] for name in self.task.columns}
             encoded = group.after_first(lambda: data.encode(tables[part], fields))
@@ -169,8 +181,8 @@ class Run:
 
     def typed(self, line: str) -> str | dict[str, Any]:
         """The input that a line of a file stands for: where an input has lines of its own, `\\n` ends one of them;
-        where it has several columns, the line is a JSON object; where nothing is read, it is an opening as its field
-        reads it, such as JSON.
+        where it has several columns, the line is a JSON object, and where it has one that is no text, it may be one;
+        where nothing is read, it is an opening as its field reads it, such as JSON.
 
         Raises:
             DataError: no such object.
@@ -178,12 +190,13 @@ class Run:
         if not self.task.sources:
             return line
         if len(self.task.sources) == 1:
+            (name,) = self.task.sources
+            alone = None if isinstance(self.fields[name], TextField) else _object(line)
+            if alone is not None and [*alone] == [name]:
+                return alone
             return line.replace(r"\n", "\n") if self._takes_lines else line
-        try:
-            found = json.loads(line)
-        except json.JSONDecodeError:
-            found = None
-        if not isinstance(found, dict):
+        found = _object(line)
+        if found is None:
             raise DataError(
                 f"an input with the columns {', '.join(self.task.sources)} must be a JSON object, such as "
                 f"{json.dumps(dict.fromkeys(self.task.sources, '…'), ensure_ascii=False)}, but is {line[:80]!r}"
@@ -236,7 +249,11 @@ class Run:
         """Which classes were told for which, where there are classes."""
         if isinstance(self.fields[self.task.target], LabelField) and importlib.util.find_spec("matplotlib") is not None:
             right, told = [answers[0] for answers in asked.answers], [each.text for each in found]
-            plots.confusion(told, right, self.folder.plots / f"confusion-{part}.png")
+            path = self.folder.plots / f"confusion-{part}.png"
+            try:
+                plots.confusion(told, right, path)
+            except RunError as error:
+                _log.warning("`%s` is not drawn: %s", path, error)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder.path)!r})"
@@ -272,33 +289,41 @@ class Questions(NamedTuple):
 
 def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
     """What to ask, in the order of the rows: the different inputs of a table with all outputs that stand beside each,
-    or where a question has one right answer, every row.
+    then those of inputs that are alike; or where a question has one right answer, every row.
 
     Args:
         limit: the most questions, evenly from the first row on; None: all.
     """
-    columns = [table.column(name) for name in task.sources]
-    asked = zip(*columns, strict=True) if columns else repeat((), len(table))
-    rows = zip(asked, table.column(task.target), strict=True)
-
-    def question(values: tuple[Any, ...]) -> Any:
-        return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
-
+    rows = zip(inputs_of(table, task), table.column(task.target), strict=True)
     if not task.many_answers:
-        chosen = [(question(values), answer) for values, answer in _spread(rows, len(table), limit)]
+        chosen = [(question_of(task, values), answer) for values, answer in _spread(rows, len(table), limit)]
         return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
-    known: dict[Any, list[Any]] = {}
+    known: dict[Any, list[tuple[Any, Any]]] = {}
     asked_once: dict[Any, tuple[Any, ...]] = {}
     for values, answer in rows:
-        known.setdefault(key_of(task.alike(values)), []).append(answer)
+        known.setdefault(key_of(task.alike(values)), []).append((key_of(values), answer))
         asked_once.setdefault(key_of(values), values)
+
+    def right(values: tuple[Any, ...]) -> list[Any]:
+        own = key_of(values)
+        return [answer for _, answer in sorted(known[key_of(task.alike(values))], key=lambda row: row[0] != own)]
+
     chosen_once = _spread(asked_once.values(), len(asked_once), limit)
-    inputs = [question(values) for values in chosen_once]
+    inputs = [question_of(task, values) for values in chosen_once]
     answers = [
-        [task.as_text(each, answer) for answer in known[key_of(task.alike(values))]]
+        [task.as_text(each, answer) for answer in right(values)]
         for each, values in zip(inputs, chosen_once, strict=True)
     ]
     return Questions(inputs, answers)
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    """The JSON object that a line holds; None: it is something else."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):  # ValueError: no JSON, or a number of thousands of digits
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:
@@ -335,8 +360,3 @@ def metric_of(name: str, target: Field) -> Any:
     if isinstance(target, LabelsField) and name in OF_LABELS:
         return partial(metric, separator=target.separator)
     return metric
-
-
-def _as_text(question: Any) -> str:
-    """A question as baselines read it: its columns' values, a line each."""
-    return "\n".join(map(str, question.values())) if isinstance(question, Mapping) else str(question)

@@ -126,8 +126,7 @@ def _prepared_together(recipe: Recipe, folder: Folder, *, resume: bool) -> Prepa
         made = prepared(recipe, {name: loaded_field(recipe.fields[name], field) for name, field in fields.items()})
     if group.size > 1:
         # Asked of the clock only where it counts; there all were told what rank 0 found.
-        halved = recipe.train.precision == "bfloat16" and halves.pay_in_torch()
-        group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": halved})
+        group.check_same({"data": made.content(), "examples": len(made.order), "bfloat16": _halved(recipe.train)})
     return made
 
 
@@ -167,7 +166,7 @@ def trainer_of(made: Prepared, folder: Folder | None) -> Trainer:
         accumulate=spec.accumulate,
         memory=spec.memory,
         clip=spec.clip,
-        bfloat16=spec.precision == "bfloat16" and halves.pay_in_torch(),
+        bfloat16=_halved(spec),
         averages=_averages(spec.averaging),
         validation=_validation(made),
         folder=None if folder is None else folder.checkpoints,
@@ -186,9 +185,15 @@ def _observers(spec: TrainSpec, folder: Folder) -> list[Observer]:
 
 
 def _remark_on_precision(recipe: Recipe) -> list[str]:
-    if recipe.train.precision != "bfloat16" or halves.pay_in_torch():
+    if recipe.train.precision != "bfloat16" or _halved(recipe.train):
         return []
     return ["layers compute in float32: products in bfloat16 (`train.precision`) are no faster on this processor"]
+
+
+def _halved(spec: TrainSpec) -> bool:
+    """Whether products are of bfloat16 numbers: where a recipe asks for them, and on a CPU where they are faster."""
+    on_cpu = parallel.current().device.type == "cpu"
+    return spec.precision == "bfloat16" and (not on_cpu or halves.pay_in_torch())
 
 
 def _averages(spec: AveragingSpec) -> Averages:
@@ -253,6 +258,7 @@ def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     load_weights(best if best.exists() else folder.checkpoints / LAST, made.model)
     made.task.finish(made.model, made.validation_batches())
     save_weights(made.model, folder.weights)
+    folder.end(outcome.reason)
     run = load(folder.path)
     _plot(run, made)
     folder.write("README.md", card(made, folder, outcome))

@@ -18,6 +18,7 @@ from unspool.metrics.edits import sequence_counts
 from unspool.metrics.forecasts import loss_sums
 from unspool.recipes import Recipe
 from unspool.runs.comparing import answers_of_baseline
+from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
 from unspool.runs.run import Run, load, questions, scores
 from unspool.runs.training import train
@@ -77,7 +78,7 @@ def walk(recipe: Recipe | str | Path, borders: Sequence[str], run: str | Path, *
             train before begin - validation days,  choose the weights on the days up to begin,  test from begin to end
 
     So every answer is one that could have been given at the time. A training that is in the folder already is not
-    repeated.
+    repeated; one that was interrupted goes on.
 
     Args:
         recipe: whose data are cut by `data.periods`, all but `begin` of which is set here; measured by accuracy or
@@ -89,6 +90,7 @@ def walk(recipe: Recipe | str | Path, borders: Sequence[str], run: str | Path, *
     Raises:
         RecipeError: no `data.periods`, or another first metric.
         RunError: fewer than two borders, or no dates that rise; a folder with a run of another recipe.
+        KeyboardInterrupt: Ctrl-C or SIGTERM ended a training, which keeps everything.
 
     Example:
         print(unspool.runs.walk("stocks", ["2011-01-01", "2011-07-01", "2012-01-01"], "runs/walk"))
@@ -143,8 +145,12 @@ def _days(borders: Sequence[str]) -> list[date]:
 
 def _run(recipe: Recipe, folder: Path) -> Run:
     """The run of a period: the one that is there, gone on with where it was interrupted, or a new one."""
-    if not (folder / "model.safetensors").exists():
-        return train(recipe, folder, resume=(folder / "recipe.yaml").exists())
+    begun = (folder / "run.json").exists()
+    if not begun or not Folder(folder).whole:
+        run = train(recipe, folder, resume=begun)
+        if not run.folder.whole:
+            raise KeyboardInterrupt  # `train` takes it for a wish to end with what there is, but half a walk is none
+        return run
     found = load(folder)
     if found.recipe != recipe:
         raise RunError(f"`{folder}` must hold a run of the recipe that walks, but holds another one; name a new folder")

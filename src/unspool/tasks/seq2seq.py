@@ -49,7 +49,7 @@ from unspool.tasks.base import (
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
-_LIKENESS = {"chrf": text_chrf}
+LIKENESS = {"chrf": text_chrf}
 
 
 def _without_unknown(scores: Tensor) -> Tensor:
@@ -308,5 +308,5 @@ class SequenceToSequence:
         if how.risk is None:
             return each
         scores = [0.0 if how.sample else one.score for one in each]  # what is drawn comes as often as it is probable
-        order = by_risk([one.text for one in each], scores, _LIKENESS[how.risk])
+        order = by_risk([one.text for one in each], scores, LIKENESS[how.risk])
         return tuple(each[place] for place in order)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDEST = 12.0  # inches, of what has no labels that would need more
+_MOST_CLASSES = 100  # a picture of a thousand takes 17 GB
 
 
 def curves(metrics: str | PathLike[str], path: str | PathLike[str]) -> None:
@@ -98,11 +99,14 @@ def confusion(told: Sequence[str], right: Sequence[str], path: str | PathLike[st
         path: the picture, its kind told by the suffix.
 
     Raises:
-        RunError: matplotlib is not installed, or there are other numbers of classes told than right.
+        RunError: matplotlib is not installed, or there are other numbers of classes told than right, or more than 100
+            different ones.
     """
     if len(told) != len(right) or not right:
         raise RunError(f"`told` must have a class for each of the {len(right)} of `right`, but has {len(told)}")
     names = sorted({*told, *right})
+    if len(names) > _MOST_CLASSES:
+        raise RunError(f"`told` and `right` must have at most {_MOST_CLASSES} classes to draw, but have {len(names):,}")
     counts = Counter(zip(right, told, strict=True))
     rows = [[counts[true, said] for said in names] for true in names]
     shares = [[count / max(sum(row), 1) for count in row] for row in rows]

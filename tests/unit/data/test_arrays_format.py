@@ -75,6 +75,13 @@ def test_an_array_called_row_goes_before_the_index(tmp_path: Path) -> None:
     assert list(read(tmp_path / "a.npz", format="arrays").column("row")) == [7, 8]
 
 
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", code=np.array([b"a", b"caf\xe9"]))
+    assert failure(tmp_path / "a.npz") == (
+        f"row 1 of `code` in `{tmp_path}/a.npz` must be UTF-8, but has the byte 0xe9; save it as text"
+    )
+
+
 def test_what_is_no_row_is_refused(clips: Path, tmp_path: Path) -> None:
     assert failure(clips, columns=["frames", "nam"]) == (
         f"`nam` is no array of `{clips}`; there are frames, action, weight, name, code, good, signals, version "

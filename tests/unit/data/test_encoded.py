@@ -1,5 +1,6 @@
 """Encoded columns: what the field gives for each row, from memory-mapped arrays."""
 
+import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,41 @@ class Numbers(Letters):
 
 def table_of(**columns: Sequence[Any]) -> Table:
     return Table.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+class Bytes(Letters):
+    """What is in a file, or in the files of a folder."""
+
+    reads_files = True
+
+    def encode(self, value: Any) -> Tensor:
+        path = Path(value)
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return torch.tensor([each for file in files for each in file.read_bytes()], dtype=torch.int64)
+
+
+@pytest.mark.parametrize("name", ["file", "folder"])
+def test_a_file_that_is_written_anew_is_encoded_anew(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    file = path if name == "file" else path / "1.png"
+    if name == "folder":
+        path.mkdir()
+        (path / "2.png").write_bytes(b"e")
+    end = [] if name == "file" else [ord("e")]
+    file.write_bytes(b"abc")
+    table = table_of(path=[str(path)] * 2)
+
+    def encoded() -> Encoded:
+        return encode(table, {"path": Bytes()})
+
+    first = encoded()
+    assert first.batch([1])["path"].values.tolist() == [*b"abc", *end]
+    assert encoded().key("path") == first.key("path")
+    file.write_bytes(b"de")
+    assert encoded().batch([1])["path"].values.tolist() == [*b"de", *end]
+    file.write_bytes(b"gh")
+    os.utime(file, (1, 1))
+    assert encoded().batch([1])["path"].values.tolist() == [*b"gh", *end]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

@@ -46,6 +46,15 @@ def test_a_file_is_a_row_and_its_name_holds_columns_in_natural_order(spoken: Pat
     }
 
 
+def test_a_name_that_is_no_text_is_told(spoken: Path) -> None:
+    file = os.fsencode(spoken / "recordings") + b"/7_jos\xe9_3.wav"
+    Path(os.fsdecode(file)).touch()
+    assert failure(path=spoken, format="files", parts={"train": PATTERN}) == (
+        f"`{spoken}/recordings/7_jos\\xe9_3.wav` must have a name in UTF-8, but has another; rename it"
+    )
+    assert len(load(path=spoken, format="files", parts={"train": "recordings/0_*.wav"})["train"]) == len(TAKES)
+
+
 def test_the_official_split_is_made_by_takes(spoken: Path) -> None:
     tables = load(
         path=spoken,
@@ -204,6 +213,21 @@ def test_absolute_names_and_empty_ones_stay(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text(f'{{"image": "{tmp_path}/a.png"}}\n{{"image": null}}\n{{"image": "a.png"}}\n')
     (table,) = load(path=tmp_path / "rows.jsonl", files={"image": ""}).values()
     assert list(table.column("image")) == [f"{tmp_path}/a.png", None, f"{tmp_path}/a.png"]
+
+
+def test_a_picture_of_a_clip_that_is_written_anew_makes_another_table(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    (tmp_path / "clip" / "1.png").write_bytes(b"light")
+    (tmp_path / "rows.jsonl").write_text('{"frames": "clip"}\n')
+
+    def key() -> str:
+        (table,) = load(path=tmp_path / "rows.jsonl", files={"frames": ""}).values()
+        return table.key
+
+    first = key()
+    assert key() == first
+    (tmp_path / "clip" / "1.png").write_bytes(b"dark")
+    assert key() != first
 
 
 def test_missing_files_are_named_and_counted_even_where_the_table_is_in_the_cache(captioned: Path) -> None:

@@ -1,6 +1,8 @@
 """Pictures and their classes in the files of MNIST: idx files, and lines of pixels."""
 
 import gzip
+import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -84,6 +86,19 @@ def test_other_labels_beside_the_pictures_make_other_rows(tmp_path: Path) -> Non
     read(file, format="mnist")
     idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.full(30, 7))
     assert set(read(file, format="mnist").column("digit")) == {"7"}
+
+
+def test_the_arrays_of_a_file_of_lines_are_made_again_where_the_cache_lost_them(tmp_path: Path) -> None:
+    file = csv(tmp_path / "digits.csv")
+    table = read(file, format="mnist")
+    (folder,) = {Path(image.partition("::")[0]).parent for image in table.column("image")}
+    os.utime(folder, (0, 0))
+    assert read(file, format="mnist").key == table.key
+    assert folder.stat().st_mtime > 0  # in use, so that others are removed first
+    shutil.rmtree(folder)
+    again = read(file, format="mnist")
+    assert again.key == table.key
+    assert np.array_equal(np.stack([resolve(each) for each in again.column("image")]), PICTURES)
 
 
 def written(path: Path, text: str) -> Path:

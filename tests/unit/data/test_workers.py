@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from unspool.data import Table, encode, workers
-from unspool.data.workers import Workers
+from unspool.data.workers import MAY_PASS, Workers
 from unspool.errors import DataError, FieldError
 from unspool.fields import AudioField
 
@@ -61,6 +61,15 @@ def test_they_give_what_one_process_gives_bit_for_bit_and_in_order(
     assert [number for number, each in enumerate(found) if isinstance(each, FieldError)] == [17, 30]
     assert str(found[17]).startswith(f"`{sounds[17]}` must be a sound that libsndfile can read, but it says: ")
     found[0].add_(1)  # it can be written to, as any tensor
+
+
+def test_it_is_noted_what_the_system_refuses(started: Workers, field: AudioField, tmp_path: Path) -> None:
+    loop, none, text = (tmp_path / f"{name}.wav" for name in ("loop", "none", "text"))
+    loop.symlink_to(loop)
+    text.write_text("no sound")
+    values = [str(loop), str(none), str(text)]
+    for found in (started.each(values, left=3), workers.answers(field, "encode", values)):
+        assert [MAY_PASS in getattr(each, "__notes__", ()) for each in found] == [True, False, False]
 
 
 def test_what_is_written_is_the_same_and_an_error_has_its_row(

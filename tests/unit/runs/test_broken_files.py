@@ -1,6 +1,8 @@
 """Files that are broken: all named and counted in one message, or left out as far as the recipe allows it."""
 
+import errno
 import logging
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +20,9 @@ from unspool import runs
 from unspool.data import Table
 from unspool.data.broken import broken, without
 from unspool.errors import DataError, FieldError, MissingPackageError
-from unspool.fields import AudioField, ImageField, VideoField
+from unspool.fields import KINDS, AudioField, ImageField, VideoField
+from unspool.fields.midi import write_midi
+from unspool.recipes import DataSpec
 from unspool.runs.kept import reading_encoded
 from unspool.runs.preparing import prepared
 
@@ -197,6 +201,66 @@ def test_a_file_that_several_rows_name_is_looked_at_once(tmp_path: Path) -> None
     assert [row["n"] for row in kept] == [0, 2, 4, 6]
     assert kept.key != table.key
     assert without(table, []) is table
+
+
+def test_what_the_system_refuses_is_asked_for_again(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{name}.wav") for name in ("a", "b", "c")]
+    soundfile.write(paths[0], np.zeros(99), 8000)
+    (tmp_path / "b.wav").write_text("no sound")
+    table = Table.from_rows([{"sound": path} for path in paths])
+    looked: list[str] = []
+    refused: list[str] = [paths[0]]
+
+    class Refused(AudioField):
+        def check(self, value: Any) -> None:
+            looked.append(value)
+            if value in refused:
+                error = PermissionError(errno.EACCES, "Permission denied")
+                raise FieldError(f"`{value}` can't be read: {error.strerror}") from error
+            super().check(value)
+
+    def found() -> dict[int, str]:
+        looked.clear()
+        return broken(table, "sound", Refused(), ["refused"])
+
+    reasons = found()
+    assert list(reasons) == [0, 1, 2]
+    assert reasons[0] == f"`{paths[0]}` can't be read: Permission denied"
+    assert found() == reasons
+    assert looked == [paths[0]]
+    refused.clear()
+    assert found() == {row: reason for row, reason in reasons.items() if row != 0}
+    refused.append(paths[0])
+    assert found() == reasons
+
+
+@pytest.mark.parametrize("kind", ["notes", "chords"])
+def test_broken_music_is_named_or_left_out_and_what_is_no_file_is_music(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mido")
+    for number in range(10):
+        write_midi(tmp_path / f"{number}.mid", [[60 + number], [], [64]])
+    (tmp_path / "3.mid").write_text("no music")
+    data = {"path": str(tmp_path), "format": "files", "columns": {"notes": "file"}, "parts": {"train": "{number}.mid"}}
+
+    def composed(allowed: float) -> Any:
+        asked = media.composed(tmp_path / "music.json", kind)
+        split = {"by": "notes", "valid": 0.3, "test": 0}
+        return asked.model_copy(update={"data": DataSpec(**data, split=split, skip_broken=allowed)})
+
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "mido", None)
+        with pytest.raises(MissingPackageError, match=r"needs the package `mido`; pip install"):
+            prepared(composed(0.5))
+    with pytest.raises(FieldError) as error:
+        prepared(composed(0))
+    assert str(error.value).startswith("`notes` must name files that can be read, but 1 of 10 rows name others (1 of ")
+    made = prepared(composed(0.5))
+    assert len(made.left_out) == 1
+    assert sum(map(len, made.tables.values())) == 9
+    table = Table.from_rows([{"notes": "[[60, 64], []]"}, {"notes": str(tmp_path / "0.mid")}, {"notes": "no music"}])
+    assert list(broken(table, "notes", KINDS[kind](), [])) == [2]
 
 
 def wav(path: Path, samples: Any) -> Path:

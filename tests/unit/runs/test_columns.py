@@ -117,6 +117,48 @@ def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(("column", "kind"), [("colour", "label"), ("labels", "labels")])
+def test_a_run_that_starts_from_another_learns_its_own_classes(
+    column: str, kind: str, things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_place = "data.split={by: null, valid: 0.1, test: 0}"
+
+    def train(path: Path, name: str, *overrides: str) -> Run:
+        given = recipe(path, {"story": TEXT}, {column: {"kind": kind}}, {"kind": "encoder"}, "train.epochs=1", by_place)
+        return runs.train(recipes.load(given, ["model.balanced=true", *overrides]), tmp_path / name)
+
+    rows = [json.loads(line) for line in things.read_text().splitlines()]
+    first = train(things, "first")
+    others = {
+        "fewer": [row for row in rows if row["colour"] != "green"],
+        "called otherwise": [row | {column: row[column].replace("red", "grey")} for row in rows],
+        "the same": rows[:60],
+    }
+    for name, given in others.items():
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in given))
+        alone = train(path, f"{name}, alone")
+        capsys.readouterr()
+        run = train(path, name, f"train.init={first.folder.path}")
+        assert run.fields[column].to_json() == alone.fields[column].to_json() != first.fields[column].to_json()
+        assert run.fields["story"].to_json() == first.fields["story"].to_json()
+        assert ("as before: `head." in capsys.readouterr().err) == (name == "fewer")
+
+
+def test_too_many_classes_are_measured_but_not_drawn(
+    things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = recipe(things, {"story": TEXT}, {"colour": LABEL}, {"kind": "encoder"}, "metrics=[accuracy]")
+    run = runs.train(given, tmp_path / "run")
+    monkeypatch.setattr("unspool.training.plots._MOST_CLASSES", 2)
+    assert run.evaluate("train")[0].value > 95
+    path = run.folder.plots / "confusion-train.png"
+    assert caplog.messages == [
+        f"`{path}` is not drawn: `told` and `right` must have at most 2 classes to draw, but have 3"
+    ]
+    assert not path.exists()
+
+
 @pytest.fixture(scope="module")
 def said(things: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("said") / "run"

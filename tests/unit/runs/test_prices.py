@@ -1,6 +1,8 @@
 """Runs on prices: nothing that comes later is known, and walking along time asks only about what came next."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from unspool.metrics import clustered_error, exact_match, mcc, pinball
 from unspool.recipes import Recipe
 from unspool.runs import fans
 from unspool.runs.preparing import prepared, tables_of
+from unspool.training import MetricsFile
 
 VALID, TEST = "2014-05-01", "2014-06-01"
 DAYS = [str(date(2014, 1, 1) + timedelta(day)) for day in range(200)]
@@ -103,6 +106,20 @@ def test_scaling_is_learned_from_the_training_part_alone(prices: Path, tmp_path:
     assert not np.allclose(
         np.concatenate([np.array(row["history"]) for row in two.tables["valid"]]).mean(0), everything.mean(0), atol=1
     )
+
+
+def test_numbers_over_time_are_asked_about_on_a_line(
+    returns: Run, tmp_path: Path, unspool_: Callable[..., Any]
+) -> None:
+    asked = list(tables_of(returns.recipe)["test"].column("history"))[:2]
+    lines = [json.dumps({"history": each}) for each in asked]
+    assert [returns.typed(line) for line in lines] == [{"history": each} for each in asked]
+    assert returns.typed("history.npy") == "history.npy"
+    for other in ('{"histori": []}', '{"history": [], "more": 1}', "[[1.0]]"):
+        assert returns.typed(other) == other
+    (tmp_path / "asked.jsonl").write_text("\n".join(lines))
+    told = [each.text for each in returns.predict(asked)]
+    assert unspool_("predict", returns.folder.path, "asked.jsonl").out.splitlines() == told
 
 
 def test_quantiles_are_told_saved_and_measured_beside_climatology(returns: Run) -> None:
@@ -227,6 +244,34 @@ def test_walking_again_trains_nothing_and_another_recipe_needs_another_folder(pr
         f"`{tmp_path / 'walk' / '2014-06-01'}` must hold a run of the recipe that walks, but holds another one; name a "
         "new folder"
     )
+
+
+@pytest.mark.usefixtures("_no_plots")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_walk_that_is_interrupted_ends_and_goes_on_with_the_training_that_it_was_in(
+    number: signal.Signals, prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def walked(name: str) -> runs.Walk:
+        asked = recipe(prices, "returns", "train.epochs=2")
+        return runs.walk(asked, ["2014-05-20", "2014-06-10", "2014-07-01"], tmp_path / name, validation=20)
+
+    written = MetricsFile.step
+
+    def step(self: MetricsFile, record: dict[str, Any]) -> None:
+        written(self, record)
+        if record["step"] == 1:
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsFile, "step", step)
+        with pytest.raises(KeyboardInterrupt):
+            walked("walk")
+    assert [path.name for path in (tmp_path / "walk").iterdir()] == ["2014-05-20"]
+    assert (tmp_path / "walk" / "2014-05-20" / "model.safetensors").exists()
+    again, whole = walked("walk"), walked("whole")
+    assert again.reached == whole.reached
+    for ours, theirs in zip(again.runs, whole.runs, strict=True):
+        assert ours.folder.weights.read_bytes() == theirs.folder.weights.read_bytes()
 
 
 def failing(call: Callable[[], Any]) -> str:

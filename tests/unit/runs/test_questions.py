@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from unspool.data import Table
+from unspool.runs.groups import _groups
 from unspool.runs.run import questions
 
 
@@ -41,3 +42,25 @@ def test_the_spread_is_over_questions_not_over_their_answers() -> None:
     asked = questions(table(4, times=3), task(many_answers=True), 2)
     assert asked.inputs == ["t0", "t2"]
     assert asked.answers == [[f"t0: a{i}" for i in range(3)], [f"t2: a{i}" for i in range(6, 9)]]
+
+
+def test_of_inputs_that_are_alike_the_answers_of_its_own_rows_come_first() -> None:
+    asking = task(many_answers=True)
+    asking.alike = lambda values: values[0][0]
+    rows = [("a1", "one"), ("b1", "two"), ("a2", "three"), ("a1", "four"), ("a2", "one"), ("a2", "one")]
+    asked = questions(Table.from_rows([{"text": text, "answer": answer} for text, answer in rows]), asking)
+    assert asked.inputs == ["a1", "b1", "a2"]
+    assert asked.answers == [
+        ["a1: one", "a1: four", "a1: three", "a1: one", "a1: one"],
+        ["b1: two"],
+        ["a2: three", "a2: one", "a2: one", "a2: one", "a2: four"],
+    ]
+
+
+@pytest.mark.parametrize("many_answers", [False, True])
+def test_where_nothing_is_read_every_question_has_its_group(many_answers: bool) -> None:
+    asking = task(many_answers=many_answers)
+    asking.sources = ()
+    rows = table(3)
+    assert _groups(rows, asking, "text") == (["t0"] if many_answers else ["t0", "t1", "t2"])
+    assert len(questions(rows, asking).inputs) == (1 if many_answers else 3)

@@ -14,6 +14,7 @@ import pytest
 from unit.runs.toy import toy
 
 from unspool import runs
+from unspool.errors import RunError
 from unspool.training import checkpoint, read_records
 
 OVERRIDES = ["train.epochs=5", "train.checkpoint_every=0.002 minutes", "metrics=[]", "train.tokens=30"]
@@ -85,6 +86,33 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(words: Path, tmp_
     (begun.path / "model.safetensors").unlink()
     runs.train(recipe, begun.path, resume=True)
     assert files(begun.path) == files(whole.path)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [["fields.json.partial"], ["fields.json", "recipe.yaml"], ["fields.json", "recipe.yaml", "run.json.partial"]],
+)
+def test_a_run_killed_while_it_began_leaves_a_folder_to_begin_in(left: list[str], words: Path, tmp_path: Path) -> None:
+    recipe = toy(words, *OVERRIDES, "train.epochs=1")
+    whole = runs.train(recipe, tmp_path / "whole").folder
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_text("cut sho")
+    runs.train(recipe, folder)
+    assert files(folder) == files(whole.path)
+    assert not list(folder.glob("*.partial"))
+
+
+@pytest.mark.parametrize("theirs", ["recipe.yaml", "fields.json and notes.txt"])
+def test_a_folder_with_files_of_ones_own_is_left_as_it_is(theirs: str, words: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in theirs.split(" and "):
+        (folder / name).write_text("my own")
+    with pytest.raises(RunError, match="must be a new or empty folder, but holds something"):
+        runs.train(toy(words, *OVERRIDES), folder)
+    assert {path.read_text() for path in folder.iterdir()} == {"my own"}
 
 
 def test_a_run_that_is_over_stays_as_it_is(words: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from torch.nn import functional as F
 from unspool import Ragged, Run, data, parallel, recipes, runs
 from unspool.baselines import KneserNey
 from unspool.errors import DataError, RecipeError
+from unspool.fields import TextField
 from unspool.parallel import Group
 from unspool.randomness import using
 from unspool.recipes import Recipe
+from unspool.runs.comparing import characters_of
 from unspool.runs.preparing import prepared
 from unspool.tasks import LanguageModelling
 from unspool.training import read_records
@@ -207,6 +210,27 @@ def test_words_and_pieces_have_their_bits_per_character(unit: str) -> None:
     characters = sum(len(line) + 1 for line in text_of(run, "test"))
     assert bits.value == pytest.approx(math.log2(perplexity.value) * (len(text) - 1) / characters, rel=1e-5)
     assert run.predict(["buckle"], max_length=5)[0].text.startswith("buckle")
+
+
+@pytest.mark.parametrize(
+    ("field", "characters"),
+    [
+        (TextField("characters"), 20),
+        (TextField("characters", lines=True), 20),
+        (TextField("words"), 16),
+        (TextField("words", lines=True), 16),
+        (TextField("words", split_punctuation=True), 16),
+        (TextField("bpe", 270), 16),
+        (TextField("characters", lowercase=True), 21),
+    ],
+)
+def test_characters_are_counted_as_tokens_spell_them(field: TextField, characters: int) -> None:
+    texts = ["  cafe\u0301\t au,\n la", "\u0130t", ""]  # an accent of its own; a letter that is two in lower case
+    field.fit(texts)
+    spelled = [field.decode(field.encode(text)) for text in texts]
+    table = data.Table.from_rows([{"text": text} for text in texts])
+    task: Any = SimpleNamespace(fields={"text": field}, target="text")
+    assert characters_of(table, task) == sum(len(text) + 1 for text in spelled) == characters
 
 
 def test_more_streams_than_targets_are_fewer() -> None:

@@ -153,6 +153,11 @@ def test_predict_answers_stdin_and_files_in_order(
     assert (tmp_path / "out.txt").read_text().splitlines() == expected
 
 
+def test_a_text_is_asked_as_it_is_typed(trained: Run) -> None:
+    for line in ('{"word": "abc"}', r"a\nb", "abc"):
+        assert trained.typed(line) == line
+
+
 def test_predict_writes_json_scores_and_n_best(
     trained: Run, unspool_: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,3 +57,11 @@ def test_a_confusion_has_a_row_for_each_class_and_counts_in_its_cells(tmp_path: 
     assert (tmp_path / "confusion.svg").stat().st_size > 1000
     with pytest.raises(RunError, match="must have a class for each of the 2"):
         plots.confusion(["a"], ["a", "b"], tmp_path / "confusion.svg")
+
+
+def test_a_confusion_of_very_many_classes_is_not_drawn(tmp_path: Path) -> None:
+    names = [f"{number:03}" for number in range(101)]
+    with pytest.raises(RunError) as error:
+        plots.confusion(names, names, tmp_path / "confusion.png")
+    assert str(error.value) == "`told` and `right` must have at most 100 classes to draw, but have 101"
+    assert not (tmp_path / "confusion.png").exists()
