@@ -50,7 +50,7 @@ class Reader:
             source: Any = node.args[0]
             return self.values[source][node.args[1]]
         name = str(node.target.overloadpacket).removeprefix("aten.")  # type: ignore[union-attr]
-        args = torch.fx.map_arg(node.args, lambda arg: self.values[arg])
+        args = torch.fx.map_arg(node.args, lambda arg: self._known(arg, name))
         known: Callable[..., Any] | None = getattr(self, f"on_{name}", None)
         if known is None and name not in AS_ELEMENTWISE:
             raise Unknown(f"its `update` uses `{name}`, which the engine does not know")
@@ -59,6 +59,11 @@ class Reader:
         if known is not None:
             return known(*args, **node.kwargs)
         return self._elementwise(*AS_ELEMENTWISE[name](args, dict(node.kwargs)))
+
+    def _known(self, arg: Traced, op: str) -> Any:
+        if self.values[arg] is None:
+            raise Unknown(f"its `update` uses `{op}` of a tensor of more dimensions than the engine knows")
+        return self.values[arg]
 
     def _elementwise(self, op: str, *args: Any) -> Any:
         """An operation whose arguments are values, numbers, or themselves (operation, arguments)."""

@@ -94,8 +94,6 @@ class Reductions(Reader):
 
 def _length(value: Any, dims: Any) -> int:
     """How many numbers a reduction takes together."""
-    if value is None:
-        raise Unknown("its `update` reduces a tensor of a shape that the engine does not know")
     found = 1
     for dim in dims if dims else range(len(value.shape)):
         found *= value.shape[dim]

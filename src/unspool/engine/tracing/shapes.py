@@ -42,8 +42,6 @@ class Shapes(Reader):
         return type(value)(cut, (*value.shape[:-1], stop - start))
 
     def on_select(self, value: Any, dim: int, index: int) -> Any:
-        if not isinstance(value, (Rows, Same, Summed)):
-            raise Unknown("its `update` uses `select` of a shape that the engine does not know")
         index += value.shape[dim] * (index < 0)
         cut = self.on_slice(value, dim, index, index + 1)
         return type(cut)(cut.node if isinstance(cut, Summed) else self._vector(cut), self.shape)
@@ -67,11 +65,10 @@ class Shapes(Reader):
     def on_slice_scatter(
         self, into: Any, value: Any, dim: int = 0, start: Any = None, stop: Any = None, step: int = 1
     ) -> Any:
-        known = isinstance(into, (Rows, Same)) and isinstance(value, (Rows, Same, Summed))
-        if not known or step != 1 or dim % len(into.shape) != len(into.shape) - 1:
-            raise Unknown("its `update` uses `slice_scatter` of a shape that the engine does not know")
         size = into.shape[dim]
         start, stop, _ = slice(start, stop).indices(size)
+        if step != 1 or dim % len(into.shape) != len(into.shape) - 1 or not isinstance(into, (Rows, Same)):
+            raise Unknown("its `update` uses `slice_scatter` of a shape that the engine does not know")
         around = self._wide(self._vector(into), size)
         row = value.node if isinstance(value, Summed) else self._vector(value)
         parts = [self._wide(row, stop - start)]
