@@ -240,6 +240,14 @@ class TextField(Field):
                 f"`values` must hold text to fit `{self}` on, but {came}; fit on the training part's column"
             )
 
+    def spelled(self, text: str) -> str:
+        """A text as its tokens spell it: in composed characters (NFC), where tokens are words or pieces with one blank
+        between two words."""
+        text = unicodedata.normalize("NFC", text.lower() if self.lowercase else text)
+        if self.unit == "characters":
+            return text
+        return "\n".join(" ".join(line.split()) for line in (text.split("\n") if self.lines else [text]))
+
     def _normalise(self, value: str, subject: str) -> str:
         text = _text(value, subject)
         text = text.lower() if self.lowercase else text

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
-from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -54,15 +53,7 @@ def characters_of(table: Table, task: Task) -> int:
     field = task.fields[task.target]
     if not isinstance(field, TextField):
         return 0
-    return sum(len(_spelled(str(answer), field)) + 1 for answer in table.column(task.target))
-
-
-def _spelled(text: str, field: TextField) -> str:
-    """A text in composed characters (NFC), and where tokens are words or pieces, with one blank between two words."""
-    text = normalize("NFC", text.lower() if field.lowercase else text)
-    if field.unit == "characters":
-        return text
-    return "\n".join(" ".join(line.split()) for line in (text.split("\n") if field.lines else [text]))
+    return sum(len(field.spelled(str(answer))) + 1 for answer in table.column(task.target))
 
 
 @torch.no_grad()
