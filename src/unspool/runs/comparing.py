@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +20,9 @@ from unspool.metrics import LIKELIHOODS, OF_CHARACTERS, OF_SEQUENCES, Score
 from unspool.models import Objective
 from unspool.ragged import Ragged
 from unspool.runs.folder import Folder
+from unspool.runs.questions import inputs_of, question_of
 from unspool.tasks import Task
-from unspool.tasks.base import by_column, key_of
+from unspool.tasks.asking import by_column, key_of
 
 _ROWS = 256  # whose features are looked at together
 
@@ -141,17 +141,6 @@ def _features(batches: Iterable[Batch]) -> NDArray[np.float32]:
         rows.append(torch.cat([mean.flatten(1) for mean in means], 1))
     features: NDArray[np.float32] = torch.cat(rows).numpy()
     return features
-
-
-def inputs_of(table: Table, task: Task) -> Iterator[tuple[Any, ...]]:
-    """The values of the columns that are read, row by row: none of each row where nothing is read."""
-    columns = [table.column(name) for name in task.sources]
-    yield from zip(*columns, strict=True) if columns else repeat((), len(table))
-
-
-def question_of(task: Task, values: tuple[Any, ...]) -> Any:
-    """What is asked where these are the values: the value of a single column, or all by the names of their columns."""
-    return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
 
 
 def _as_text(question: Any) -> str:

@@ -13,11 +13,12 @@ from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.fields import Field
 from unspool.metrics import METRICS, Score
-from unspool.runs.comparing import inputs_of
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import Run, scores
+from unspool.runs.questions import inputs_of
+from unspool.runs.run import Run
+from unspool.runs.scoring import scores
 from unspool.tasks import Task
-from unspool.tasks.base import key_of
+from unspool.tasks.asking import key_of
 
 
 def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:

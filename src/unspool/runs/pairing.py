@@ -12,7 +12,9 @@ from unspool.nearest import choices
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.groups import kept_predictions
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import Run, metric_of, questions
+from unspool.runs.questions import questions
+from unspool.runs.run import Run
+from unspool.runs.scoring import metric_of
 
 
 def against_baselines(

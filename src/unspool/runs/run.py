@@ -7,9 +7,8 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
@@ -18,25 +17,19 @@ from unspool.baselines import LANGUAGE_MODELS
 from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.fields import Field, LabelField, LabelsField, TextField
-from unspool.metrics import LIKELIHOODS, METRICS, OF_LABELS, RECOGNITIONS, Score
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS, Score
 from unspool.recipes import DecodeSpec, Recipe
-from unspool.runs.comparing import (
-    KeptScores,
-    answers_of_baseline,
-    characters_of,
-    inputs_of,
-    nats_of,
-    nats_of_baseline,
-    question_of,
-)
+from unspool.runs.comparing import KeptScores, answers_of_baseline, characters_of, nats_of, nats_of_baseline
 from unspool.runs.fitting import readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import cut_in_words, every_batch, whole_tables
+from unspool.runs.questions import Questions, questions
 from unspool.runs.recognising import recognition
+from unspool.runs.scoring import scores
 from unspool.runs.sifting import broken_files_counted
 from unspool.runs.weights import load_weights
 from unspool.tasks import Prediction, Task, task_of
-from unspool.tasks.base import by_column, key_of
+from unspool.tasks.asking import by_column
 from unspool.training import plots
 
 _log = logging.getLogger("unspool.runs")
@@ -280,43 +273,6 @@ def load(path: str | Path) -> Run:
     return Run(folder, recipe, model, task)
 
 
-class Questions(NamedTuple):
-    """The inputs of a part, and the right answers to each."""
-
-    inputs: list[Any]
-    answers: list[list[Any]]
-
-
-def questions(table: Table, task: Task, limit: int | None = None) -> Questions:
-    """What to ask, in the order of the rows: the different inputs of a table with all outputs that stand beside each,
-    then those of inputs that are alike; or where a question has one right answer, every row.
-
-    Args:
-        limit: the most questions, evenly from the first row on; None: all.
-    """
-    rows = zip(inputs_of(table, task), table.column(task.target), strict=True)
-    if not task.many_answers:
-        chosen = [(question_of(task, values), answer) for values, answer in _spread(rows, len(table), limit)]
-        return Questions([each for each, _ in chosen], [[task.as_text(each, answer)] for each, answer in chosen])
-    known: dict[Any, list[tuple[Any, Any]]] = {}
-    asked_once: dict[Any, tuple[Any, ...]] = {}
-    for values, answer in rows:
-        known.setdefault(key_of(task.alike(values)), []).append((key_of(values), answer))
-        asked_once.setdefault(key_of(values), values)
-
-    def right(values: tuple[Any, ...]) -> list[Any]:
-        own = key_of(values)
-        return [answer for _, answer in sorted(known[key_of(task.alike(values))], key=lambda row: row[0] != own)]
-
-    chosen_once = _spread(asked_once.values(), len(asked_once), limit)
-    inputs = [question_of(task, values) for values in chosen_once]
-    answers = [
-        [task.as_text(each, answer) for answer in right(values)]
-        for each, values in zip(inputs, chosen_once, strict=True)
-    ]
-    return Questions(inputs, answers)
-
-
 def _object(line: str) -> dict[str, Any] | None:
     """The JSON object that a line holds; None: it is something else."""
     try:
@@ -324,39 +280,3 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # ValueError: no JSON, or a number of thousands of digits
         return None
     return found if isinstance(found, dict) else None
-
-
-def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:
-    """So many of the rows, evenly over all: rows may stand in an order, of which the beginning tells little."""
-    if limit is None or limit >= count:
-        return list(rows)
-    places = {turn * count // limit for turn in range(limit)}
-    return [row for place, row in enumerate(islice(rows, max(places) + 1)) if place in places]
-
-
-def scores(
-    metrics: Sequence[str],
-    hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
-    inputs: Sequence[Any],
-    target: Field,
-) -> list[Score]:
-    """The metrics of these names; those that say so (`reads_inputs`) see what was asked, too.
-
-    Args:
-        target: the field of what is told: of labels it says what stands between two.
-    """
-    found = []
-    for name in metrics:
-        metric = metric_of(name, target)
-        more = [inputs] if getattr(metric, "reads_inputs", False) else []
-        found.append(metric(hypotheses, references, *more))
-    return found
-
-
-def metric_of(name: str, target: Field) -> Any:
-    """The metric of that name; one of labels reads them as the field separates them."""
-    metric: Any = METRICS[name]
-    if isinstance(target, LabelsField) and name in OF_LABELS:
-        return partial(metric, separator=target.separator)
-    return metric

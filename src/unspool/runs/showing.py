@@ -32,9 +32,10 @@ from unspool.models import CTCNetwork, RegionEncoder
 from unspool.ragged import Ragged
 from unspool.runs.fans import show_fan, shows_fan
 from unspool.runs.preparing import Prepared
-from unspool.runs.run import Run, questions
+from unspool.runs.questions import questions
+from unspool.runs.run import Run
 from unspool.tasks import Prediction, SequenceToSequence
-from unspool.tasks.base import by_column
+from unspool.tasks.asking import by_column
 from unspool.tasks.seq2seq import sought
 from unspool.training import pictures, plots
 

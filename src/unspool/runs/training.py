@@ -20,9 +20,11 @@ from unspool.runs.comparing import characters_of, nats_of
 from unspool.runs.folder import Folder, loaded_field, new_folder
 from unspool.runs.kept import reading_encoded
 from unspool.runs.preparing import Prepared, fields_of, prepared
+from unspool.runs.questions import questions
 from unspool.runs.restarting import begun_by_this_job, this_job
-from unspool.runs.run import Run, load, questions, scores
+from unspool.runs.run import Run, load
 from unspool.runs.sameness import check_same, leaves
+from unspool.runs.scoring import scores
 from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
 from unspool.tasks import SequenceObjective

@@ -20,7 +20,9 @@ from unspool.recipes import Recipe
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import Run, load, questions, scores
+from unspool.runs.questions import questions
+from unspool.runs.run import Run, load
+from unspool.runs.scoring import scores
 from unspool.runs.training import train
 
 MODEL = "model"

@@ -16,7 +16,9 @@ from unspool.models import EncoderWithCandidates, LinesOf, encoder_with_candidat
 from unspool.models.candidates import right_places
 from unspool.models.pooling import log_softmax
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
-from unspool.tasks.base import Prediction, in_batches, one_output, ragged, shown, sizes
+from unspool.tasks.asking import in_batches
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import one_output, ragged, shown, sizes
 from unspool.tasks.seq2vec import reading_of
 
 

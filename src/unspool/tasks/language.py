@@ -16,16 +16,10 @@ from unspool.models import LanguageModel, language_model
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, LanguageModelSpec, Recipe
 from unspool.state import State
-from unspool.tasks.base import (
-    Prediction,
-    after_openings,
-    cell_of,
-    is_nothing,
-    one_output,
-    ragged,
-    seed_of,
-    text_field,
-)
+from unspool.tasks.asking import after_openings, is_nothing, seed_of
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import one_output, ragged, text_field
+from unspool.tasks.described import cell_of
 from unspool.training import Carried
 
 _GOES_ON = 500  # tokens, unless `decode.max_length` says another number

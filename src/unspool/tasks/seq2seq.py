@@ -31,21 +31,10 @@ from unspool.metrics import text_chrf
 from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
 from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
-from unspool.tasks.base import (
-    Prediction,
-    cell_of,
-    front_of,
-    in_batches,
-    layers_of,
-    most_steps,
-    one_input,
-    one_output,
-    ragged,
-    seed_of,
-    shown,
-    source_size,
-    text_field,
-)
+from unspool.tasks.asking import in_batches, seed_of
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import one_input, one_output, ragged, shown, source_size, text_field
+from unspool.tasks.described import cell_of, front_of, layers_of, most_steps
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 

@@ -25,7 +25,10 @@ from unspool.models import (
 )
 from unspool.models.reader_assembly import Reading
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
-from unspool.tasks.base import Prediction, cell_of, front_of, in_batches, one_output, shown, sizes
+from unspool.tasks.asking import in_batches
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import one_output, shown, sizes
+from unspool.tasks.described import cell_of, front_of
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unspool.data import Batch
 from unspool.models import JointNetwork
-from unspool.tasks.base import ragged
+from unspool.tasks.columns import ragged
 
 
 @dataclass(eq=False)

@@ -17,17 +17,10 @@ from unspool.fields.chords import NEXT
 from unspool.models import vector_decoder
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
-from unspool.tasks.base import (
-    Prediction,
-    after_openings,
-    by_column,
-    decoding_of,
-    is_nothing,
-    shown,
-    sizes,
-    text_field,
-    token_field,
-)
+from unspool.tasks.asking import after_openings, by_column, is_nothing
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import shown, sizes, text_field, token_field
+from unspool.tasks.described import decoding_of
 from unspool.tasks.seq2seq import SequenceToSequence, sought
 from unspool.tasks.sequence_objective import SequenceObjective
 

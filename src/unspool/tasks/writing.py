@@ -24,19 +24,10 @@ from unspool.models import (
 )
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
-from unspool.tasks.base import (
-    Prediction,
-    after_openings,
-    decoding_of,
-    in_batches,
-    is_nothing,
-    most_steps,
-    one_output,
-    ragged,
-    seed_of,
-    shown,
-    sizes,
-)
+from unspool.tasks.asking import after_openings, in_batches, is_nothing, seed_of
+from unspool.tasks.base import Prediction
+from unspool.tasks.columns import one_output, ragged, shown, sizes
+from unspool.tasks.described import decoding_of, most_steps
 
 
 @dataclass(eq=False)

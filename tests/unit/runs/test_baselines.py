@@ -15,7 +15,7 @@ from unspool.baselines import KneserNey
 from unspool.errors import RunError
 from unspool.metrics import METRICS, word_error_rate
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import questions
+from unspool.runs.questions import questions
 
 
 @pytest.fixture(scope="module")

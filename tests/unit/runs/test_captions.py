@@ -18,7 +18,7 @@ from unspool.metrics import METRICS, difference
 from unspool.models import RegionEncoder
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import questions
+from unspool.runs.questions import questions
 
 pytest.importorskip("PIL")
 

@@ -7,7 +7,7 @@ import pytest
 
 from unspool.data import Table
 from unspool.runs.groups import _groups
-from unspool.runs.run import questions
+from unspool.runs.questions import questions
 
 
 def task(*, many_answers: bool) -> Any:

@@ -11,7 +11,7 @@ from unspool.metrics import bleu_tokenised
 from unspool.recipes import Recipe
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.preparing import tables_of
-from unspool.runs.run import questions
+from unspool.runs.questions import questions
 
 ACT, LABEL = {"kind": "act"}, {"kind": "label"}
 SAID = {

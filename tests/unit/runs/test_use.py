@@ -18,7 +18,8 @@ from unspool import Run, runs
 from unspool.data import Table
 from unspool.errors import DataError, RecipeError, RunError
 from unspool.runs import Folder
-from unspool.runs.run import questions, scores
+from unspool.runs.questions import questions
+from unspool.runs.scoring import scores
 from unspool.training import checkpoint, read_records
 
 INPUTS = ["abc", "e", "", "deadbe", "a"]

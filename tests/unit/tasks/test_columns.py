@@ -1,4 +1,4 @@
-"""What tasks of all shapes have in common: columns as models read them."""
+"""The columns a task reads and writes, as models take them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 
 from unspool import Ragged, recipes
 from unspool.data import Batch
-from unspool.errors import FieldError, RecipeError
+from unspool.errors import RecipeError
 from unspool.fields import (
     ChordsField,
     ImageField,
@@ -18,10 +18,9 @@ from unspool.fields import (
     TextField,
     VideoField,
 )
-from unspool.models import Augment, FeaturesOf, Front, PictureOf, StepsOf, reader
-from unspool.recipes import FrontSpec
+from unspool.models import FeaturesOf, PictureOf, StepsOf, reader
 from unspool.tasks import SequenceToSequence
-from unspool.tasks.base import by_column, front_of, is_nothing, shown, sizes, source_size, token_field
+from unspool.tasks.columns import shown, sizes, source_size, token_field
 
 IDS = torch.tensor([7, 9])
 
@@ -116,32 +115,6 @@ def test_texts_and_music_note_by_note_are_written_token_by_token() -> None:
     with pytest.raises(RecipeError) as error:
         token_field(fields, "label")
     assert str(error.value) == "`label` must be a text field to be read or written here, but is a LabelField"
-
-
-def test_what_a_recipe_has_below_the_encoder_is_handed_on_whole() -> None:
-    assert front_of(FrontSpec()) == Front(
-        channels=(), time=(3,), time_stride=(1,), space_stride=(2,), pool="flatten", dropout=0.0, augment=Augment()
-    )
-    spec = FrontSpec.model_validate(
-        {"channels": (4, 5), "time": (5, 3), "pool": "mean", "dropout": 0.1, "augment": {"times": 2, "flip": True}}
-    )
-    assert front_of(spec) == Front(
-        channels=(4, 5), time=(5, 3), time_stride=(1,), space_stride=(2,), pool="mean", dropout=0.1,
-        augment=Augment(times=2, flip=True),
-    )  # fmt: skip
-
-
-def test_values_are_of_no_column_where_none_is_read() -> None:
-    assert by_column((), [[[60], [62]], {}, None]) == {}
-    assert by_column(("x",), ["a", {"x": "b"}]) == {"x": ["a", "b"]}
-    with pytest.raises(FieldError) as error:
-        by_column(("x", "y"), ["a"])
-    assert str(error.value) == """input 0 must name all columns that are read, {"x": …, "y": …}, but is 'a'"""
-
-
-def test_an_opening_may_be_nothing_in_many_forms() -> None:
-    assert all(is_nothing(each) for each in (None, [], "", {}, torch.zeros(0, 3)))
-    assert not any(is_nothing(each) for each in ([[]], " ", 0, torch.zeros(1, 3)))
 
 
 def test_one_sequence_is_read_from_a_batch_and_a_picture_is_one() -> None:
