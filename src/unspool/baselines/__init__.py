@@ -8,6 +8,7 @@ from unspool.baselines.examples import Baseline as Baseline
 from unspool.baselines.kneser_ney import KneserNey as KneserNey
 from unspool.baselines.lead import lead as lead
 from unspool.baselines.majority import majority as majority
+from unspool.baselines.mean import mean as mean
 from unspool.baselines.nearest import nearest as nearest
 from unspool.baselines.nearest_act import nearest_act as nearest_act
 from unspool.baselines.nearest_features import FeatureBaseline as FeatureBaseline
@@ -29,6 +30,7 @@ BASELINES: dict[str, Baseline] = {
     "nearest_within": nearest_within,
     "repeat": repeat,
     "climatology": climatology,
+    "mean": mean,
 }
 """Every baseline that answers questions, by its name. One with the attribute `reads_levels` takes the levels of the
 quantiles that are told as a fourth argument."""

@@ -1,12 +1,11 @@
 """The same quantiles on every day: those of all that came before."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
-from unspool.baselines.examples import check
-from unspool.errors import DataError
+from unspool.baselines.examples import check, numbers_of
+from unspool.fields.quantiles import as_text
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -23,7 +22,8 @@ def climatology(
         levels: of the quantiles; those of the recipe's field.
 
     Raises:
-        DataError: no training rows, not as many answers as questions, no strings, or an answer that is no number.
+        DataError: no training rows, not as many answers as questions, no strings, or an answer that is no finite
+            number.
 
     Reference:
         The forecast without skill that weather forecasts are measured by.
@@ -33,12 +33,9 @@ def climatology(
         ['{"0.25": 1.5, "0.5": 2.0}']
     """
     check(questions, answers, asked)
-    try:
-        numbers = np.array([float(answer) for answer in answers])
-    except ValueError as error:
-        raise DataError(f"`answers` must be numbers to have quantiles, but {error}") from error
-    told = {f"{level:g}": float(f"{np.quantile(numbers, level):.6g}") for level in levels}
-    return [json.dumps(told)] * len(asked)
+    numbers = np.array(numbers_of(answers))
+    told = as_text(levels, np.quantile(numbers, levels).tolist(), float(numbers.std()) or 1.0)
+    return [told] * len(asked)
 
 
 climatology.reads_levels = True  # type: ignore[attr-defined]

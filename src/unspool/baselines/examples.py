@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from unspool.errors import DataError
+from unspool.metrics.forecasts import read_number
 
 Baseline: TypeAlias = "Callable[[Sequence[str], Sequence[str], Sequence[str]], list[str]]"
 """From the questions and the answers of the training part, and the questions asked: their answers, in order."""
@@ -27,3 +28,16 @@ def check(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str]
         raise DataError(
             f"`answers` must have an entry for each of the {len(questions)} `questions`, but has {len(answers)}"
         )
+
+
+def numbers_of(answers: Sequence[str]) -> list[float]:
+    """The numbers in answers.
+
+    Raises:
+        DataError: one that is no finite number.
+    """
+    found = [read_number(answer) for answer in answers]
+    if None in found:
+        row = found.index(None)
+        raise DataError(f"`answers` must be finite numbers, but row {row} is {answers[row]!r}")
+    return [number for number in found if number is not None]

@@ -10,6 +10,8 @@ from unspool.errors import DataError
 from unspool.metrics.captions import Captions, Rarity
 from unspool.metrics.overlap import tokenised
 
+_DIGITS = 9  # in which equals are equal, however sums round
+
 FeatureBaseline: TypeAlias = "Callable[[NDArray[Any], Sequence[Sequence[str]], NDArray[Any]], list[str]]"
 """From the features of the training part's questions, all answers to each, and the features of the questions asked:
 their answers, in order."""
@@ -49,7 +51,7 @@ def _most_usual(answers: Sequence[str], texts: Sequence[str], rarity: Rarity) ->
     values = []
     for place, text in enumerate(texts):
         likenesses = captions.likenesses(text)
-        values.append(likenesses.sum() - likenesses[place])
+        values.append(round(float(np.delete(likenesses, place).sum()), _DIGITS))
     return answers[min(range(len(answers)), key=lambda place: (-values[place], answers[place]))]
 
 

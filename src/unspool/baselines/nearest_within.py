@@ -16,7 +16,8 @@ def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequ
         of the training questions with the first line of the one asked:
             nearest(their other lines, their answers, the other lines of the one asked)
 
-    Lines that show examples, as `en cow = vache`, are of other questions, and are left out.
+    Lines that show examples, as `en cow = vache`, are of other questions, and are left out. Where nothing stands in the
+    other lines of the training questions with this first line, the answer is that of the first.
 
     Args:
         questions: of the training part; what is asked for in the first line, what is known in those below it.
@@ -45,7 +46,11 @@ def nearest_within(questions: Sequence[str], answers: Sequence[str], asked: Sequ
             raise DataError(f"`{first}` is the first line of no training question; {choices(first, sorted(groups))}")
         known = groups[first]
         texts = [_parts(questions[row])[1] for row in known]
-        told = nearest(texts, [answers[row] for row in known], [_parts(asked[row])[1] for row in rows])
+        others = [_parts(asked[row])[1] for row in rows]
+        try:
+            told = nearest(texts, [answers[row] for row in known], others)
+        except DataError:  # nothing in them to be near to
+            told = [answers[known[0]]] * len(rows)
         found |= zip(rows, told, strict=True)
     return [found[row] for row in range(len(asked))]
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from unspool.arrays import is_reference
 from unspool.baselines.examples import check
 from unspool.errors import DataError
 
@@ -31,7 +32,7 @@ def repeat(questions: Sequence[str], answers: Sequence[str], asked: Sequence[str
         raise DataError(f"`answers` must be {_UP} or {_DOWN} to repeat a movement, but one is {strangers[0]!r}")
     found = []
     for row, text in enumerate(asked):
-        last = _LAST.search(text)
+        last = None if is_reference(text) else _LAST.search(text)
         if last is None:
             raise DataError(f"`asked` must end with a number, the last movement, but row {row} ends in {text[-20:]!r}")
         found.append(_UP if float(last[1]) > 0 else _DOWN)

@@ -24,14 +24,16 @@ def tfidf_labels(
 
     Raises:
         DataError: no training rows, not as many answers as questions, no strings, not one label, a label that all rows
-            have, or not one word in the questions.
+            have, not one word in the questions, or no separator.
 
     Example:
         >>> tfidf_labels(["good fun", "so good", "so bad", "bad fun"], ["a,b", "a", "c", "b,c"], ["good", "bad fun"])
         ['a', 'b,c']
     """
     check(questions, answers, asked)
-    labels = [set(filter(None, answer.split(separator))) for answer in answers]
+    if not separator:
+        raise DataError("`separator` must be at least one character, but is empty")
+    labels = [{label.strip() for label in answer.split(separator)} - {""} for answer in answers]
     names = sorted(set().union(*labels))
     if not names:
         raise DataError(f"`answers` must hold at least one label, but all {len(answers)} are empty")

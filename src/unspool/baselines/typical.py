@@ -9,6 +9,7 @@ from unspool.baselines.examples import check
 from unspool.metrics.captions import Captions, Rarity
 from unspool.metrics.overlap import tokenised
 
+_DIGITS = 9  # in which equals are equal, however sums round
 _ROWS = 5000  # of the training part; time grows with their square
 
 
@@ -43,5 +44,7 @@ def typical(questions: Sequence[str], answers: Sequence[str], asked: Sequence[st
     for group in rows.values():
         shares[group] = 1 / (len(group) * len(rows))
     captions = Captions(plain, Rarity([[plain[number] for number in group] for group in rows.values()]))
-    values = {text: float(shares @ captions.likenesses(one)) for text, one in zip(texts, plain, strict=True)}
+    values = {
+        text: round(float(shares @ captions.likenesses(one)), _DIGITS) for text, one in zip(texts, plain, strict=True)
+    }
     return [min(values, key=lambda text: (-values[text], text))] * len(asked)

@@ -149,7 +149,7 @@ class _Search:
             cut, self.beams.totals, torch.arange(beams, device=cut.device).expand(cut.shape), looked, complete=False
         )
         ranks = found.ranks.masked_fill(found.tokens == END, -torch.inf)
-        ranks, best = ranks.topk(min(self.size, ranks.shape[1]), 1)
+        ranks, best = _highest(ranks, self.size)
         found = _Candidates(ranks, *(part.gather(1, best) for part in found[1:]))
         done = (self.count >= self.size) | stopped | (ranks[:, 0] == -torch.inf)
         self._go_on((~done).nonzero().flatten(), found, state, looked)
@@ -159,8 +159,12 @@ class _Search:
         sources, beams = self.beams.ranks.shape
         wanted = min(2 * self.size, plain.shape[1])
         best, tokens = allowed.topk(wanted, 1)
+        if self.size == 1:
+            tokens = _first_of_equals(allowed, tokens)
         steps = torch.stack([best, plain.gather(1, tokens)]).unflatten(1, (sources, beams))
         ranks, totals = (torch.stack([self.beams.ranks, self.beams.totals]).unsqueeze(3) + steps).flatten(2)
+        if beams == 1:  # they are in order, and of equals the first comes first
+            return _Candidates(ranks, totals, torch.zeros_like(tokens), tokens)
         ranks, places = ranks.topk(min(2 * self.size, ranks.shape[1]), 1)
         tokens = tokens.reshape(sources, -1).gather(1, places)
         return _Candidates(ranks, totals.gather(1, places), places // wanted, tokens)
@@ -215,3 +219,14 @@ def _of_parents(history: Tensor, parents: Tensor) -> Tensor:
     """(sources, beams, …) -> (sources, new beams, …): what each new beam continues."""
     index = parents.reshape(*parents.shape, *[1] * (history.dim() - 2))
     return history.gather(1, index.expand(*parents.shape, *history.shape[2:]))
+
+
+def _highest(ranks: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The highest ranks of each row and their places; a single one is, of equals, the first."""
+    return ranks.max(1, keepdim=True) if size == 1 else ranks.topk(min(size, ranks.shape[1]), 1)
+
+
+def _first_of_equals(scores: Tensor, tokens: Tensor) -> Tensor:
+    """Tokens by their scores, before them that one of the best whose number is lowest, which is `greedy`'s."""
+    first = scores.argmax(1, keepdim=True)
+    return torch.cat([first, torch.where(tokens[:, 1:] == first, tokens[:, :1], tokens[:, 1:])], 1)

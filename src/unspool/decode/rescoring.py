@@ -54,13 +54,15 @@ def rescored(
         For each source the best ones, best first. `log_probability` is the decoder's, the end included.
 
     Raises:
-        DecodingError: a share that is none.
+        DecodingError: a share that is none; more outputs than are proposed.
 
     Reference:
         Zhang et al. (2021), WeNet, section 3: attention rescoring; the two scores, Watanabe et al. (2017), equation 12.
     """
     if not 0 <= share <= 1:
         raise DecodingError(f"`share` of CTC must be from 0 to 1, but is {share}")
+    if not 1 <= n_best <= size:
+        raise DecodingError(f"`n_best` must be from 1 to the {size} outputs that are proposed, but is {n_best}")
     proposed = ctc_beam_search(log_probabilities, size=size, n_best=size)
     rows = torch.tensor([row for row, several in enumerate(proposed) for _ in several], dtype=torch.int64)
     each = [one for several in proposed for one in several]
@@ -78,6 +80,6 @@ def rescored(
         looked = [step[:, :width].cpu() for step, width in zip(forced.weights.split(), widths, strict=True)]
     found: list[list[Hypothesis]] = [[] for _ in proposed]
     for row, one, score, seen in zip(rows.tolist(), each, attended, looked, strict=True):
-        both = share * one.log_probability + (1 - share) * score
+        both = sum(part * each for part, each in ((share, one.log_probability), (1 - share, score)) if part > 0)
         found[row].append(Hypothesis(one.tokens, score, both, True, seen))
     return [sorted(several, key=lambda one: -one.score)[:n_best] for several in found]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import mul
 
 from unspool.errors import DecodingError
 
 
-def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[str, str], float]) -> list[int]:
+def by_risk(
+    texts: Sequence[str], scores: Sequence[float], likeness: Callable[[Sequence[str]], Sequence[Sequence[float]]]
+) -> list[int]:
     """The places of the different outputs for one input, by what they are expected to reach: the best first.
 
         expected(y) = Σ_z p(z) likeness(y, z),    p = softmax(scores)
@@ -18,7 +21,8 @@ def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[s
     Args:
         texts: outputs, as a search or several drawings found them.
         scores: of each, in nats; equal ones where texts were drawn, which are there as often as they are probable.
-        likeness: of a text to another as its reference; the more alike, the higher: `unspool.metrics.text_chrf`.
+        likeness: of each of different texts to each of them as its reference, (texts, references); the more alike, the
+            higher: `unspool.metrics.chrf_among`.
 
     Returns:
         Of each text the first place; of texts that are expected to be as good, too, the first comes first.
@@ -27,8 +31,8 @@ def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[s
         DecodingError: not one score a text.
 
     Example:
-        >>> from unspool.metrics import text_chrf
-        >>> by_risk(["vache", "the red apple", "a red apple"], [-1.0, -1.1, -1.2], text_chrf)
+        >>> from unspool.metrics import chrf_among
+        >>> by_risk(["vache", "the red apple", "a red apple"], [-1.0, -1.1, -1.2], chrf_among)
         [1, 2, 0]
 
     Reference:
@@ -42,5 +46,6 @@ def by_risk(texts: Sequence[str], scores: Sequence[float], likeness: Callable[[s
         chances[text] = chances.get(text, 0.0) + (1.0 if score == best else math.exp(score - best))
     if len(first) == 1:
         return [0]
-    expected = {one: math.fsum(chance * likeness(one, other) for other, chance in chances.items()) for one in first}
+    rows = zip(chances, likeness(list(chances)), strict=True)
+    expected = {one: math.fsum(map(mul, chances.values(), map(float, row))) for one, row in rows}
     return sorted(first.values(), key=lambda place: (-expected[texts[place]], place))

@@ -97,14 +97,14 @@ def sample(
 
     def choose(scores: Tensor, rows: Tensor, time: int) -> Tensor:
         best = scores.max(1, keepdim=True).values  # taken away first, so that no temperature makes all of them -inf
-        ranked, tokens = ((scores - best) / temperature).softmax(1).sort(dim=1, descending=True, stable=True)
+        ranked, tokens = ((scores - best).double() / temperature).softmax(1).sort(dim=1, descending=True, stable=True)
         before = ranked.cumsum(1) - ranked
         out = torch.zeros_like(ranked, dtype=torch.bool)
         if top_k is not None:
             out[:, top_k:] = True
         if top_p is not None:
             out |= before >= top_p
-        mass = ranked.masked_fill(out, 0).double().cumsum(1)
+        mass = ranked.masked_fill(out, 0).cumsum(1)
         point = uniform(Draws(keys[rows], torch.full_like(rows, time))) * mass[:, -1]
         place = torch.searchsorted(mass, point.unsqueeze(1), right=True).clamp(max=mass.shape[1] - 1)
         return tokens.gather(1, place).squeeze(1)

@@ -45,6 +45,8 @@ class LabelsField(Field):
             raise FieldError(f"`separator` must be at least one character, but is {separator!r}")
         if isinstance(names, str) or len(set(names)) < len(tuple(names)):
             raise FieldError(f"`names` must be a list of different texts, but is {names!r}")
+        if wrong := [name for name in names if not isinstance(name, str) or separator in name]:
+            raise FieldError(f"`names` must be texts without the `separator` {separator!r}, but one is {wrong[0]!r}")
         self.separator, self.given = separator, tuple(names)
         self.names: tuple[str, ...] = ()
         self.counts: tuple[int, ...] = ()
@@ -124,7 +126,7 @@ class LabelsField(Field):
         if isinstance(value, str):
             parts: Sequence[object] = [part.strip() for part in value.split(self.separator)]
         elif isinstance(value, list | tuple):
-            parts = value
+            parts = [part.strip() if isinstance(part, str) else part for part in value]
         elif isinstance(value, int) and not isinstance(value, bool):
             parts = [str(value)]
         else:
@@ -134,6 +136,10 @@ class LabelsField(Field):
         return [self._named(str(part)) for part in parts if str(part)]
 
     def _named(self, label: str) -> str:
+        if self.separator in label:
+            raise FieldError(
+                f"`{label}` holds `{self.separator}`, which stands between two labels; set another `separator`"
+            )
         if not self.given or label in self.given:
             return label
         if label.isdecimal() and int(label) < len(self.given):

@@ -127,20 +127,29 @@ def _of_step(step: object, number: int, lowest: int, highest: int) -> Iterator[i
 
 
 def _notes(track: Iterable[Any]) -> Iterator[tuple[int, int, int]]:
-    """Pitch, start and end of a track's notes, in ticks; what is not ended ends with the track."""
-    open_notes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    """Pitch, start and end of a track's notes, in ticks; what is not ended ends with the track.
+
+    Of notes in unison each has an end of its own; but the last end before a key is struck anew ends all of them, since
+    some were struck again before the key was let go.
+    """
+    keys: dict[tuple[int, int], list[tuple[int, bool]]] = defaultdict(list)
     now = 0
     for message in track:
         now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == _DRUMS:
-            continue
-        started = open_notes[message.channel, message.note]
-        if message.type == "note_on" and message.velocity > 0:
-            started.append(now)
-        elif started:  # of notes in unison whichever: what sounds is the same
-            yield message.note, started.pop(), now
-    for (_, pitch), starts in open_notes.items():
-        yield from ((pitch, start, now) for start in starts)
+        if message.type in ("note_on", "note_off") and message.channel != _DRUMS:
+            begins = message.type == "note_on" and message.velocity > 0
+            keys[message.channel, message.note].append((now, begins))
+    for (_, pitch), strokes in keys.items():
+        started: list[int] = []
+        for (time, begins), (_, then) in zip(strokes, [*strokes[1:], (now, True)], strict=True):
+            if begins:
+                started.append(time)
+            elif started and not then:
+                yield pitch, started.pop(), time
+            elif started:
+                yield pitch, started[0], time
+                started.clear()
+        yield from ((pitch, start, now) for start in started)
 
 
 def check_steps_per_beat(steps_per_beat: object) -> None:

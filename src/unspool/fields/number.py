@@ -104,7 +104,7 @@ class NumberField(Field):
 def _number(value: object) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
         raise FieldError(f"a number must be finite, but is {value!r} ({type(value).__name__})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -39,10 +40,11 @@ class QuantilesField(Field):
     shape: ClassVar[Literal["sequence", "vector"]] = "vector"
 
     def __init__(self, levels: Sequence[float] = LEVELS) -> None:
-        self.levels = tuple(levels)
+        given = [] if isinstance(levels, str) or not isinstance(levels, Iterable) else list(levels)
+        self.levels = tuple(map(float, given)) if all(isinstance(each, float | int) for each in given) else ()
         rising = all(low < high for low, high in itertools.pairwise((0, *self.levels, 1)))
         if not self.levels or not rising:
-            raise FieldError(f"`levels` must rise between 0 and 1, but are {list(self.levels)}")
+            raise FieldError(f"`levels` must be numbers that rise between 0 and 1, but are {levels!r}")
         self._number = NumberField()
 
     def fit(self, values: Iterable[float | str]) -> None:
@@ -73,7 +75,7 @@ class QuantilesField(Field):
             came = tuple(encoded.shape) if isinstance(encoded, Tensor) else f"a {type(encoded).__name__}"
             raise FieldError(f"`encoded` must be a tensor of ({len(self.levels)},), but is {came}")
         numbers = encoded.detach().cpu().double() * self._number.deviation + self._number.mean
-        return as_text(self.levels, numbers.tolist())
+        return as_text(self.levels, numbers.tolist(), self._number.deviation)
 
     def to_json(self) -> dict[str, Any]:
         self._check_fitted("save")
@@ -101,6 +103,11 @@ class QuantilesField(Field):
             )
 
 
-def as_text(levels: Sequence[float], numbers: Sequence[float]) -> str:
-    """Quantiles as JSON, six digits of each: as metrics and `unspool predict` have them."""
-    return json.dumps({f"{level:g}": float(f"{number:.6g}") for level, number in zip(levels, numbers, strict=True)})
+def as_text(levels: Sequence[float], numbers: Sequence[float], deviation: float) -> str:
+    """Quantiles as JSON, as metrics and `unspool predict` have them.
+
+    Args:
+        deviation: of the numbers of the training part, six digits of which are told.
+    """
+    places = 5 - math.floor(math.log10(deviation))
+    return json.dumps({str(level): round(number, places) for level, number in zip(levels, numbers, strict=True)})

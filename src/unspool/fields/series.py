@@ -52,8 +52,8 @@ class SeriesField(Field):
     reads_files: ClassVar[bool] = True
 
     def __init__(self, last: int | None = None) -> None:
-        if last is not None and last < 1:
-            raise FieldError(f"`last` must be at least 1 step, but is {last}")
+        if last is not None and (not isinstance(last, int) or isinstance(last, bool) or last < 1):
+            raise FieldError(f"`last` must be a whole number of steps, at least 1, but is {last!r}")
         self.last = last
         self._scale: Scale | None = None
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from unspool.arrays import is_reference, resolve
 from unspool.errors import FieldError, UnspoolError
 from unspool.fields.base import Field
+from unspool.fields.scaling import Moments
 
 Strokes: TypeAlias = str | Sequence[Sequence[float]] | NDArray[Any]
 """Points, each (dx, dy, lift); or JSON text of that; or where in a file: see `unspool.arrays.resolve`."""
@@ -59,15 +60,12 @@ class StrokesField(Field):
         Raises:
             FieldError: no value, or one that is no drawing.
         """
-        count, total, squares = 0, 0.0, 0.0
+        moments = Moments()
         for value in values:
-            offsets = whole_strokes(value)[:, :2]
-            count += offsets.size
-            total += float(offsets.sum())
-            squares += float(np.square(offsets).sum())
-        if not count:
+            moments.add(whole_strokes(value)[:, :2].reshape(-1, 1))
+        if moments.features is None:
             raise FieldError("`values` must hold at least one drawing, but are empty")
-        self.scale = math.sqrt(max(squares / count - (total / count) ** 2, 0.0)) or 1.0
+        self.scale = float(moments.scale().deviation[0])
 
     def encode(self, value: Strokes) -> Tensor:
         """-> (points, 3) float32, dx, dy and pen

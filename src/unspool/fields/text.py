@@ -242,11 +242,13 @@ class TextField(Field):
 
     def spelled(self, text: str) -> str:
         """A text as its tokens spell it: in composed characters (NFC), where tokens are words or pieces with one blank
-        between two words."""
+        between two words, and where signs are words as these are joined again."""
         text = unicodedata.normalize("NFC", text.lower() if self.lowercase else text)
         if self.unit == "characters":
             return text
-        return "\n".join(" ".join(line.split()) for line in (text.split("\n") if self.lines else [text]))
+        tokens = punctuation.split if self.split_punctuation else str.split
+        spell = punctuation.join if self.split_punctuation else " ".join
+        return "\n".join(spell(tokens(line)) for line in (text.split("\n") if self.lines else [text]))
 
     def _normalise(self, value: str, subject: str) -> str:
         text = _text(value, subject)

@@ -25,12 +25,15 @@ from unspool.metrics.likelihood import bits_per_character as bits_per_character
 from unspool.metrics.likelihood import nats_per_sequence as nats_per_sequence
 from unspool.metrics.likelihood import nats_per_step as nats_per_step
 from unspool.metrics.likelihood import perplexity as perplexity
+from unspool.metrics.numbers import mean_absolute_error as mean_absolute_error
+from unspool.metrics.numbers import root_mean_squared_error as root_mean_squared_error
 from unspool.metrics.overlap import bleu as bleu
 from unspool.metrics.overlap import bleu_lowercased as bleu_lowercased
 from unspool.metrics.overlap import bleu_tokenised as bleu_tokenised
 from unspool.metrics.overlap import bleu_tokenised_single as bleu_tokenised_single
 from unspool.metrics.overlap import bleu_tokenised_words as bleu_tokenised_words
 from unspool.metrics.overlap import chrf as chrf
+from unspool.metrics.overlap import chrf_among as chrf_among
 from unspool.metrics.overlap import text_chrf as text_chrf
 from unspool.metrics.paired import Difference as Difference
 from unspool.metrics.paired import difference as difference
@@ -48,6 +51,9 @@ _Likelihood: TypeAlias = "Callable[[float, float], Score]"
 
 FORECASTS: dict[str, Metric] = {"pinball": pinball, "coverage_error": coverage_error}
 """Every metric of quantiles, by the name of its `Score`; of each of them lower is better."""
+
+OF_NUMBERS: dict[str, Metric] = {"mae": mean_absolute_error, "rmse": root_mean_squared_error}
+"""Every metric of numbers, by the name of its `Score`; of each of them lower is better."""
 
 METRICS: dict[str, Metric] = {
     "bleu": bleu,
@@ -75,6 +81,7 @@ METRICS: dict[str, Metric] = {
     "distinct_1": distinct_1,
     "distinct_2": distinct_2,
     **FORECASTS,
+    **OF_NUMBERS,
 }
 """Every metric of texts by the name of its `Score`. One with the attribute `reads_inputs` takes the inputs as a third
 argument, one for each hypothesis."""

@@ -1,6 +1,8 @@
 """How far a figure depends on which sequences happened to be in the test set."""
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,19 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from unspool.errors import DataError
-from unspool.metrics import captions, classes, correlation, diversity, edits, forecasts, overlap, places, rouge, slots
+from unspool.metrics import (
+    captions,
+    classes,
+    correlation,
+    diversity,
+    edits,
+    forecasts,
+    numbers,
+    overlap,
+    places,
+    rouge,
+    slots,
+)
 from unspool.metrics.score import Metric, Score, check
 
 _Counts = Callable[..., Any]  # of a metric's arguments: for each sequence, what sums are made of
@@ -79,7 +93,7 @@ def confidence(
         Interval(score=Score(value=75.0, ...), low=25.0, high=100.0, samples=1000)
     """
     score, values = resampled(metric, hypotheses, references, samples, seed, inputs)
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(scored(values), [2.5, 97.5])
     return Interval(score, float(low), float(high), samples)
 
 
@@ -91,7 +105,10 @@ def resampled(
     seed: int,
     inputs: Sequence[str] | None,
 ) -> tuple[Score, NDArray[np.float64]]:
-    """A metric's score, and its value on each of the test sets that are drawn: see `confidence`. -> …, (samples,)"""
+    """A metric's score, and its value on each of the test sets that are drawn: see `confidence`. -> …, (samples,)
+
+    It is NaN of a test set that has nothing to score, as rows without any label.
+    """
     if not isinstance(samples, int) or samples < 1:
         raise DataError(f"`samples` must be at least 1, but is {samples!r}")
     if metric in (diversity.distinct_1, diversity.distinct_2):
@@ -108,16 +125,41 @@ def resampled(
     summed = _summed(metric)
     if summed is None:
         columns = (hypotheses, references, *more)
-        values = [metric(*([column[i] for i in chosen] for column in columns)).value for chosen in drawn]
+        values = [
+            _or_nan(lambda rows: metric(*([column[i] for i in rows] for column in columns)).value, chosen)
+            for chosen in drawn
+        ]
     else:
         counting, total = summed
         counts = np.asarray(counting(hypotheses, references, *more))
-        values = [total(counts[chosen].sum(0).tolist()) for chosen in drawn]
+        values = [_or_nan(lambda rows: total(counts[rows].sum(0).tolist()), chosen) for chosen in drawn]
     return score, np.array(values, dtype=np.float64)
+
+
+def scored(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those of the samples' values that are some.
+
+    Raises:
+        DataError: none is.
+    """
+    found = values[~np.isnan(values)]
+    if not len(found):
+        raise DataError(f"`references` must have more to score than they do: none of {len(values)} samples has any")
+    return found
+
+
+def _or_nan(value: Callable[[NDArray[np.int64]], float], chosen: NDArray[np.int64]) -> float:
+    try:
+        return value(chosen)
+    except DataError:
+        return math.nan
 
 
 def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
     """For a metric that is a function of sums over sequences: what to count of each, and the function of the sums."""
+    if isinstance(metric, partial):
+        known = not metric.args and metric.keywords.keys() == {"separator"}
+        return _summed_by_class(metric.func, **metric.keywords) if known else None
     if metric in _EDITS:
         return _EDITS[metric], lambda sums: edits.share(*sums)
     if metric is edits.exact_match:
@@ -133,8 +175,6 @@ def _summed(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | No
     if metric is overlap.bleu_tokenised_words:
         counts, value = _by_sacrebleu(overlap.tokenised_counter(1))
         return lambda said, known: counts(*overlap.tokenised(said, known)), value
-    if metric is captions.cider:
-        return captions.cider_rows, lambda sums: sums[0] / sums[1]
     if metric is overlap.chrf:
         return _by_sacrebleu(overlap.chrf_counter())
     if metric in (rouge.rouge_1, rouge.rouge_2, rouge.rouge_l):
@@ -155,25 +195,33 @@ _EDITS: dict[Metric, _Counts] = {
 
 _PAIRS: dict[Metric, tuple[_Counts, Callable[[list[int]], float]]] = {
     slots.slot_error: (slots.slot_counts, slots.error_of),
+    captions.cider: (captions.cider_rows, numbers.mean_of),
     forecasts.pinball: (forecasts.loss_sums, forecasts.mean_of),
     forecasts.coverage_error: (forecasts.below_sums, forecasts.error_of),
+    numbers.mean_absolute_error: (numbers.distance_sums, numbers.mean_of),
+    numbers.root_mean_squared_error: (numbers.square_sums, numbers.root_of),
 }
-"""Of slots and of quantiles: what is counted of each row, and the function of the sums."""
+"""Of slots, captions, quantiles and numbers: what is counted of each row, and the function of the sums."""
 
 
-def _summed_by_class(metric: Metric) -> tuple[_Counts, Callable[[list[int]], float]] | None:
-    """The same, for the metrics of classes."""
+def _summed_by_class(metric: Metric, separator: str = ",") -> tuple[_Counts, Callable[[list[int]], float]] | None:
+    """The same, for the metrics of classes, and of labels with a separator between two."""
     if metric is classes.macro_f1:
         return lambda *rows: classes.class_counts(*classes.one_class(*rows)), classes.macro_of
-    if metric is classes.macro_f1_labels:
-        return lambda *rows: classes.class_counts(*classes.several_labels(*rows)), classes.macro_of
-    if metric is classes.micro_f1_labels:
-        return lambda *rows: classes.label_counts(*classes.several_labels(*rows)), classes.micro_of
-    if metric is classes.subset_accuracy:
-        return lambda *rows: classes.row_counts(*classes.several_labels(*rows)), lambda sums: edits.share(*sums)
     if metric is correlation.mcc:
         return correlation.pair_counts, correlation.correlation_of
-    return None
+    if metric not in _LABELS:
+        return None
+    (counting, total), apart = _LABELS[metric], partial(classes.several_labels, separator=separator)
+    return lambda *rows: counting(*apart(*rows)), total
+
+
+_LABELS: dict[Any, tuple[_Counts, Callable[[list[int]], float]]] = {
+    classes.macro_f1_labels: (classes.class_counts, classes.macro_of),
+    classes.micro_f1_labels: (classes.label_counts, classes.micro_of),
+    classes.subset_accuracy: (classes.row_counts, lambda sums: edits.share(*sums)),
+}
+"""Of several labels: what is counted of each row's, and the function of the sums."""
 
 
 def _by_sacrebleu(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from unspool.metrics.classes import one_class
 from unspool.metrics.score import Score
 
-Counts = NDArray[np.int64]
+Counts = NDArray[np.int32]
 
 
 def mcc(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
@@ -36,32 +36,35 @@ def mcc(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score
         >>> print(mcc(["up", "up", "down", "up"], [["up"], ["up"], ["down"], ["down"]]))
         mcc 57.74 (higher is better; nrefs:1|of:100|undefined:0)
     """
-    cells, size = _cells(hypotheses, references)
-    counts = np.bincount(cells, minlength=size**2)
-    details = {"right": int(np.trace(counts.reshape(size, size))), "rows": int(counts.sum())}
-    return Score(correlation_of(counts.tolist()), "mcc", "higher", details, "nrefs:1|of:100|undefined:0")
+    told, meant, size = _places(hypotheses, references)
+    right, sums = int((told == meant).sum()), (np.bincount(each, minlength=size) for each in (told, meant))
+    value = correlation_of([right, *np.concatenate(list(sums)).tolist()])
+    return Score(value, "mcc", "higher", {"right": right, "rows": len(told)}, "nrefs:1|of:100|undefined:0")
 
 
 def pair_counts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Counts:
-    """For each row: which class was told for which; (rows, classes · classes) of 0 and 1."""
-    cells, size = _cells(hypotheses, references)
-    counts = np.zeros((len(cells), size**2), np.int64)
-    counts[np.arange(len(cells)), cells] = 1
+    """For each row: whether it is right, which class was told, and which was meant; (rows, 1 + 2 · classes)."""
+    told, meant, size = _places(hypotheses, references)
+    rows, counts = np.arange(len(told)), np.zeros((len(told), 1 + 2 * size), np.int32)
+    counts[:, 0] = told == meant
+    counts[rows, 1 + told] = counts[rows, 1 + size + meant] = 1
     return counts
 
 
-def _cells(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[Counts, int]:
-    """For each row the number of its pair of classes, told and meant; and how many classes there are. (rows,)"""
+def _places(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """The number of each row's class that was told, and of the one that was meant; and how many classes there are."""
     said, meant = (["".join(row) for row in rows] for rows in one_class(hypotheses, references))
     places = {name: place for place, name in enumerate(sorted({*said, *meant}))}
-    pairs = [places[named] * len(places) + places[true] for named, true in zip(said, meant, strict=True)]
-    return np.array(pairs, np.int64), len(places)
+    told, true = (np.array([places[name] for name in names], np.int64) for names in (said, meant))
+    return told, true, len(places)
 
 
 def correlation_of(sums: Sequence[int]) -> float:
     """The correlation of summed `pair_counts`."""
-    size = round(len(sums) ** 0.5)
-    table = np.asarray(sums, dtype=np.float64).reshape(size, size)
-    told, meant, rows = table.sum(1), table.sum(0), table.sum()
+    right, *each = sums
+    told, meant = np.asarray(each, dtype=np.float64).reshape(2, -1)
+    rows = told.sum()
     spread = (rows**2 - told @ told) * (rows**2 - meant @ meant)
-    return float(100 * (np.trace(table) * rows - told @ meant) / np.sqrt(spread)) if spread > 0 else 0.0
+    return float(100 * (right * rows - told @ meant) / np.sqrt(spread)) if spread > 0 else 0.0

@@ -72,17 +72,16 @@ def coverage_error(hypotheses: Sequence[str], references: Sequence[Sequence[str]
     """
     levels, told, came = _read(hypotheses, references)
     within = (told[:, 0] <= came) & (came <= told[:, -1])
+    below = 100 * _below(told, came).mean(0)
     details = {
-        "below": _named(levels, 100 * _below(told, came).mean(0)),
+        "below": _named(levels, below),
         "coverage": 100 * float(within.mean()),
         "nominal": round(100 * (levels[-1] - levels[0]), 9),
         "width": float((told[:, -1] - told[:, 0]).mean()),
         "rows": len(came),
     }
-    shares = np.asarray(list(details["below"].values()))  # type: ignore[attr-defined]
-    return Score(
-        float(np.abs(shares - 100 * np.array(levels)).mean()), "coverage_error", "lower", details, _signature(levels)
-    )
+    error = float(np.abs(below - 100 * np.array(levels)).mean())
+    return Score(error, "coverage_error", "lower", details, _signature(levels))
 
 
 def loss_sums(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Numbers:
@@ -119,11 +118,11 @@ def _below(told: Numbers, came: Numbers) -> NDArray[np.bool_]:
 
 
 def _named(levels: Sequence[float], values: Numbers) -> dict[str, float]:
-    return {f"{level:g}": float(value) for level, value in zip(levels, values, strict=True)}
+    return {str(level): float(value) for level, value in zip(levels, values, strict=True)}
 
 
 def _signature(levels: Sequence[float]) -> str:
-    return f"nrefs:1|levels:{','.join(f'{level:g}' for level in levels)}"
+    return f"nrefs:1|levels:{','.join(map(str, levels))}"
 
 
 def _read(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[list[float], Numbers, Numbers]:
@@ -136,16 +135,25 @@ def _read(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> tup
             raise DataError(
                 f"`hypotheses` must have the same levels, but row {row} has {list(each)} and row 0 {levels}"
             )
-        if len(known) != 1:
-            raise DataError(
-                f"`references` must hold exactly one for each hypothesis, but row {row} has {len(known)}; "
-                "keep the number that came"
-            )
-        number = _number(known[0])
-        if number is None:
-            raise DataError(f"`references` must be finite numbers, but row {row} is {known[0]!r}")
-        came.append(number)
+        came.append(number_that_came(known, row))
     return levels, np.array([list(each.values()) for each in told]), np.array(came)
+
+
+def number_that_came(known: Sequence[str], row: int) -> float:
+    """The number in a row's one reference.
+
+    Raises:
+        DataError: several references, or no finite number.
+    """
+    if len(known) != 1:
+        raise DataError(
+            f"`references` must hold exactly one for each hypothesis, but row {row} has {len(known)}; "
+            "keep the number that came"
+        )
+    number = read_number(known[0])
+    if number is None:
+        raise DataError(f"`references` must be finite numbers, but row {row} is {known[0]!r}")
+    return number
 
 
 def _quantiles(text: str, row: int) -> dict[float, float]:
@@ -154,7 +162,7 @@ def _quantiles(text: str, row: int) -> dict[float, float]:
         found = json.loads(text)
     except json.JSONDecodeError:
         found = None
-    each = {_number(level): _number(value) for level, value in found.items()} if isinstance(found, dict) else {}
+    each = {read_number(level): read_number(value) for level, value in found.items()} if isinstance(found, dict) else {}
     told = {level: value for level, value in each.items() if level is not None and value is not None and 0 < level < 1}
     if not told or len(told) < len(found):
         raise DataError(
@@ -164,9 +172,10 @@ def _quantiles(text: str, row: int) -> dict[float, float]:
     return dict(sorted(told.items()))
 
 
-def _number(value: object) -> float | None:
+def read_number(value: object) -> float | None:
+    """A finite number, or the text of one; None: it is none."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and not isinstance(value, bool) else None

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
@@ -142,6 +144,50 @@ def text_chrf(text: str, reference: str) -> float:
     if text == reference:
         return 100.0
     return float(_CHRF.sentence_score(text, [reference]).score)
+
+
+def chrf_among(texts: Sequence[str]) -> NDArray[np.float64]:
+    """`text_chrf` of each of several texts to each of them as its reference, all at once. -> (texts, references)
+
+    What two texts share of each order, Σ over n-grams of the smaller count, is a product of zeros and ones for each
+    count that there is, min(a, b) = Σ over k from 1 on of [a ≥ k] · [b ≥ k]: no pair is counted by itself.
+
+    Example:
+        >>> chrf_among(["a red apple", "cow"]).tolist()
+        [[100.0, 0.0], [0.0, 100.0]]
+    """
+    plain = ["".join(text.split()) for text in texts]
+    precision, recall, orders = np.zeros((3, len(texts), len(texts)))
+    for order in range(1, _CHRF.char_order + 1):
+        counts = _gram_counts(plain, order)
+        shared = np.zeros_like(precision)
+        for least in range(1, int(counts.max(initial=0)) + 1):
+            there = (counts >= least).astype(np.float32)
+            shared += there @ there.T
+        totals = counts.sum(1, keepdims=True)
+        both = (totals > 0) & (totals > 0).T
+        precision += np.divide(shared, totals, where=both, out=np.zeros_like(shared))
+        recall += np.divide(shared, totals.T, where=both, out=np.zeros_like(shared))
+        orders += both
+    precision, recall = precision / np.maximum(orders, 1), recall / np.maximum(orders, 1)
+    weight = _CHRF.beta**2
+    below = weight * precision + recall
+    found = 100 * (1 + weight) * np.divide(precision * recall, below, where=below > 0, out=np.zeros_like(below))
+    same = np.array([[one == other for other in texts] for one in texts], dtype=bool).reshape(found.shape)
+    return np.where(same, 100.0, found)
+
+
+def _gram_counts(texts: Sequence[str], order: int) -> NDArray[np.int32]:
+    """How often each run of so many characters is in each text. (texts, runs)"""
+    places: dict[str, int] = {}
+    found = [
+        [places.setdefault(text[start : start + order], len(places)) for start in range(len(text) - order + 1)]
+        for text in texts
+    ]
+    counts = np.zeros((len(texts), len(places)), np.int32)
+    for row, runs in enumerate(found):
+        np.add.at(counts[row], runs, 1)
+    return counts
 
 
 def bleu_counter(*, lowercase: bool = False) -> BLEU:

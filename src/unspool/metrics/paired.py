@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unspool.metrics.confidence import resampled
+from unspool.metrics.confidence import resampled, scored
 from unspool.metrics.score import Metric, Score
 
 
@@ -78,7 +78,8 @@ def difference(
     found = [resampled(metric, said, references, samples, seed, inputs) for said in (ours, theirs)]
     (score, values), (other, others) = found
     sign = 1 if score.better == "higher" else -1
-    apart = sign * (values - others)
+    same = np.isclose(values, others, rtol=1e-9, atol=1e-9 * np.abs([score.value, other.value]).max())  # as sums round
+    apart = scored(np.where(same, 0.0, sign * (values - others)))
     low, high = np.percentile(apart, [2.5, 97.5])
     better = 100 * float((apart > 0).mean())
     return Difference(score, other, sign * (score.value - other.value), float(low), float(high), better, samples)

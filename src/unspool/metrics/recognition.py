@@ -72,6 +72,8 @@ def _check(
             raise DataError(
                 f"`{name}` must be (examples, pixels), as many pixels as `known` has, but are {found.shape}"
             )
+        if not np.isfinite(found).all():
+            raise DataError(f"`{name}` must be finite numbers, but hold some that are not")
     for name, found, of, given in (
         ("drawings", drawings, "classes", classes),
         ("pictures", pictures, "classes", classes),

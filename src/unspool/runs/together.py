@@ -11,6 +11,7 @@ import torch
 from unspool.data import Table
 from unspool.decode import by_risk
 from unspool.errors import RunError
+from unspool.fields import TextField
 from unspool.metrics import LIKELIHOODS
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.run import Run, load
@@ -26,11 +27,12 @@ class Together(Run):
     make other mistakes, and agree where they are right.
 
     Args:
-        runs: whose inputs and output have the same names. The first one's recipe says how to decode, and what to
-            measure on which data; predictions are kept in its folder.
+        runs: whose inputs and output have the same names, the output a text. The first one's recipe says how to decode,
+            by the risk of chrF where it names none, and what to measure on which data; predictions are kept in its
+            folder.
 
     Raises:
-        RunError: no runs, or other columns.
+        RunError: no runs, other columns, or an output that is no text.
 
     Reference:
         González-Rubio et al. (2011), "Minimum Bayes-risk system combination".
@@ -45,19 +47,22 @@ class Together(Run):
         columns = set(first.task.sources), first.task.target
         for run in runs[1:]:
             if (set(run.task.sources), run.task.target) != columns:
+                reads, read = (", ".join(each.task.sources) or "nothing" for each in (first, run))
                 raise RunError(
-                    f"`{run.folder.path}` must read {', '.join(first.task.sources)} and tell {first.task.target} as "
-                    f"`{first.folder.path}` does, but reads {', '.join(run.task.sources)} and tells {run.task.target}"
+                    f"`{run.folder.path}` must read {reads} and tell {first.task.target} as "
+                    f"`{first.folder.path}` does, but reads {read} and tells {run.task.target}"
+                )
+        for run in runs:
+            if not isinstance(target := run.fields[run.task.target], TextField):
+                raise RunError(
+                    f"`{run.folder.path}` must tell a text to answer together with others, but `{run.task.target}` is "
+                    f"a {type(target).__name__}"
                 )
 
     def answers(
         self, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False, first: int = 0
     ) -> list[Prediction]:
-        if how.risk is None:
-            raise RunError(
-                "`decode.risk` must be chrf where several runs answer together, which ranks the outputs of all, but is "
-                "null"
-            )
+        how = how.model_copy(update={"risk": how.risk or "chrf"})
         alone, several = how.model_copy(update={"risk": None}), sought(how, n_best)
         found = [run.answers(values, alone, n_best=several, attention=attention, first=first) for run in self.runs]
         return [_ranked(each, how, n_best) for each in zip(*found, strict=True)]

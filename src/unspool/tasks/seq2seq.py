@@ -27,7 +27,7 @@ from unspool.decode import (
 )
 from unspool.errors import ModelError, RecipeError
 from unspool.fields import Field, TextField
-from unspool.metrics import text_chrf
+from unspool.metrics import chrf_among
 from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
 from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
@@ -38,7 +38,7 @@ from unspool.tasks.described import cell_of, front_of, layers_of, most_steps
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
-LIKENESS = {"chrf": text_chrf}
+LIKENESS: dict[str, Any] = {"chrf": chrf_among}
 
 
 def _without_unknown(scores: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from unspool.baselines import (
     climatology,
     lead,
     majority,
+    mean,
     nearest,
     nearest_act,
     nearest_within,
@@ -36,7 +37,19 @@ MANY = [f"{question} {suffix}" for question in [*QUESTIONS, *ASKED] for suffix i
 
 
 def test_the_register_names_every_baseline() -> None:
-    known = [majority, tfidf, tfidf_labels, nearest, lead, nearest_act, nearest_within, repeat, climatology, typical]
+    known = [
+        majority,
+        tfidf,
+        tfidf_labels,
+        nearest,
+        lead,
+        nearest_act,
+        nearest_within,
+        repeat,
+        climatology,
+        typical,
+        mean,
+    ]
     assert {function.__name__: function for function in known} == BASELINES
 
 
@@ -49,6 +62,14 @@ def test_there_is_an_answer_of_the_training_part_for_each_question(name: str) ->
     assert len(answers) == len(ASKED)
     assert set(answers) <= set(ANSWERS)
     assert all(type(answer) is str for answer in answers)
+
+
+def test_blanks_around_a_label_are_none_of_its_own() -> None:
+    questions = ["good fun", "so good", "so bad", "bad fun"]
+    apart = tfidf_labels(questions, ["a, b", " a", "c ", "b ,c"], ["good", "bad fun"])
+    assert apart == tfidf_labels(questions, ["a,b", "a", "c", "b,c"], ["good", "bad fun"])
+    with pytest.raises(DataError, match="`separator` must be at least one character, but is empty"):
+        tfidf_labels(questions, ["a", "a", "c", "c"], ["good"], separator="")
 
 
 @of_texts

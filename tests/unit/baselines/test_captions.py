@@ -66,6 +66,14 @@ def test_of_several_captions_the_most_usual_one_is_told() -> None:
     assert nearest_features(features, [["b", "a"], *known[1:]], features[:1]) == ["a"]  # equally usual
 
 
+def test_of_two_captions_that_are_equally_usual_the_first_by_alphabet_is_told() -> None:
+    words = [f"w{number}" for number in range(40)]
+    chance = random.Random(0)
+    pairs = [[" ".join(chance.sample(words, chance.randint(3, 9))) for _ in range(2)] for _ in range(60)]
+    features = np.eye(60)
+    assert nearest_features(features, pairs, features) == [min(pair) for pair in pairs]
+
+
 MISTAKES: dict[str, tuple[Any, str]] = {
     "no rows": (
         (np.zeros((0, 2)), [], np.zeros((1, 2))),

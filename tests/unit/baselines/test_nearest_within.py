@@ -70,6 +70,10 @@ def test_what_it_cannot_learn_from_is_named(case: str) -> None:
     assert str(error.value) == message
 
 
+def test_where_no_question_tells_more_than_its_first_line_the_first_is_answered() -> None:
+    assert nearest_within(["en", "en", "fr\nx y"], ["a", "b", "c"], ["en", "en\nx", "fr\nx"]) == ["a", "a", "c"]
+
+
 def test_examples_in_a_question_are_not_compared() -> None:
     questions = ["fr\nen red apple\nen cow = vache", "fr\nen brown cow\nen red apple = pomme rouge"]
     answers = ["pomme rouge", "vache brune"]

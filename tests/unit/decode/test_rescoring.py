@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from unspool import Ragged, models
 from unspool.decode import ctc_beam_search, ctc_score, rescored
@@ -21,6 +22,13 @@ def made(seed: int = 0) -> tuple[JointNetwork, Ragged]:
         for each in model.parameters():
             each += 0.5 * torch.randn_like(each)
     return model.eval(), Ragged(torch.randn(15, 2), torch.tensor([6, 1, 8]))
+
+
+class Impossible(nn.Module):
+    """An output layer that allows the first id alone."""
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        return torch.full((len(outputs), 7), -torch.inf).index_fill(1, torch.tensor([0]), 0.0)
 
 
 def told(model: JointNetwork, source: Ragged) -> Any:
@@ -70,6 +78,21 @@ def test_a_share_is_between_nothing_and_all(share: float) -> None:
     model, source = made()
     with pytest.raises(DecodingError, match="`share` of CTC must be from 0 to 1"):
         rescored(model, *told(model, source), share=share)
+
+
+@pytest.mark.parametrize("n_best", [0, 3])
+def test_no_more_than_what_is_proposed_are_returned(n_best: int) -> None:
+    model, source = made()
+    with pytest.raises(DecodingError, match=f"must be from 1 to the 2 outputs that are proposed, but is {n_best}"):
+        rescored(model, *told(model, source), share=0.5, size=2, n_best=n_best)
+
+
+def test_what_has_no_share_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, source = made()
+    encoded, logs = told(model, source)
+    expected = [(one.tokens.tolist(), one.score) for (one,) in rescored(model, encoded, logs, share=1.0)]
+    model.output = Impossible()
+    assert [(one.tokens.tolist(), one.score) for (one,) in rescored(model, encoded, logs, share=1.0)] == expected
 
 
 def test_a_batch_of_none_gives_none() -> None:

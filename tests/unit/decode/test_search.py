@@ -22,6 +22,7 @@ from unit.decode.drawn import (
 from unspool import Ragged
 from unspool.decode import Hypothesis, beam_search, greedy
 from unspool.errors import DecodingError
+from unspool.models import encoder_decoder
 
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 
@@ -56,6 +57,18 @@ def test_a_beam_of_one_is_greedy(model: Any) -> None:
     for options in ({}, {"min_length": 2}, {"attention": True}):
         found = beam_search(model, source, size=1, max_length=6, **options)
         for (got,), expected in zip(found, greedy(model, source, max_length=6, **options), strict=True):
+            same(got, expected)
+
+
+def test_of_tokens_that_are_equally_probable_the_first_is_taken() -> None:
+    model = encoder_decoder(7, 50, embedding_size=4, hidden_size=4, attention="none").eval()
+    with torch.no_grad():
+        for parameter in model.output.parameters():
+            parameter.zero_()
+    source = encoded(model)
+    for options in ({}, {"min_length": 3}):
+        found = beam_search(model, source, size=1, max_length=4, **options)
+        for (got,), expected in zip(found, greedy(model, source, max_length=4, **options), strict=True):
             same(got, expected)
 
 

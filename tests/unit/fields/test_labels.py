@@ -32,6 +32,12 @@ def test_a_label_is_counted_once_a_row() -> None:
     assert (field.names, field.counts, field.rows) == (("anger", "joy"), (1, 2), 3)
 
 
+def test_blanks_around_a_label_are_none_of_its_own() -> None:
+    field = LabelsField()
+    field.fit([[" joy", "love "], "joy"])
+    assert (field.names, field.counts) == (("joy", "love"), (2, 1))
+
+
 def test_numbers_in_the_data_have_names() -> None:
     field = fitted("1", 0, "2,1", names=["anger", "joy", "love"])
     assert field.names == ("anger", "joy", "love")
@@ -54,6 +60,9 @@ def test_text_is_in_the_order_of_names_and_keeps_what_is_unknown() -> None:
         (lambda: LabelsField().fit([["a", None]]), "a label must be a text, but is None"),
         (lambda: LabelsField(""), "`separator` must be at least one character"),
         (lambda: LabelsField(names=["a", "a"]), "`names` must be a list of different texts"),
+        (lambda: LabelsField().fit([["New York, NY"]]), "`New York, NY` holds `,`, which stands between two labels"),
+        (lambda: LabelsField(names=["a,b"]), "`names` must be texts without the `separator` ',', but one is 'a,b'"),
+        (lambda: LabelsField(names=[7, 8]), "`names` must be texts without the `separator` ',', but one is 7"),  # type: ignore[list-item]
         (lambda: fitted().encode("jo"), "`jo` is no label of the training part"),
         (
             lambda: fitted("0", names=["a"]).encode("7"),
@@ -88,6 +97,7 @@ def test_a_number_comes_back_and_training_numbers_have_mean_0_and_deviation_1(nu
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
+        (lambda: NumberField().fit([10**400]), "a number must be finite, but is 1000"),
         (lambda: NumberField().fit([]), "`values` must hold at least one number"),
         (lambda: NumberField().fit(["much"]), "a number must be finite, but is 'much'"),
         (lambda: NumberField().fit([float("inf")]), "a number must be finite, but is inf"),

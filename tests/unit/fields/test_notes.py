@@ -113,6 +113,14 @@ def test_voices_in_unison_end_each_by_itself(tmp_path: Path) -> None:
     assert read_midi(saved(tmp_path / "open.mid", [*running, ("note_off", 0, 62, 100)])) == [[60], [60], [60, 62]]
 
 
+def test_a_key_that_is_struck_again_before_it_is_let_go_is_silent_afterwards(tmp_path: Path) -> None:
+    again = [("note_on", 0, 60, 0), ("note_on", 0, 60, 100), ("note_off", 0, 60, 100)]
+    later = [("note_on", 0, 62, 200), ("note_off", 0, 62, 100)]
+    assert read_midi(saved(tmp_path / "a.mid", again + later)) == [[60], [60], [], [], [62]]
+    once_more = [("note_on", 0, 60, 100), ("note_off", 0, 60, 100)]
+    assert read_midi(saved(tmp_path / "b.mid", again + once_more)) == [[60], [60], [], [60]]
+
+
 def test_a_note_without_velocity_ends_one(tmp_path: Path) -> None:
     track = mido.MidiTrack(
         [mido.Message("note_on", note=60, velocity=9, time=5), mido.Message("note_on", note=60, velocity=0, time=200)]

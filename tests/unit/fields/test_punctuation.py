@@ -79,6 +79,12 @@ def test_a_field_learns_signs_as_words_and_joins_them() -> None:
     assert repr(loaded) == "TextField('words', lowercase=True, split_punctuation=True)"
 
 
+def test_a_text_is_spelled_as_its_signs_are_joined_again() -> None:
+    field = TextField("words", split_punctuation=True)
+    assert field.spelled("it’s  fine…") == "it's fine..."
+    assert TextField("words").spelled("it’s  fine…") == "it’s fine…"
+
+
 def test_only_words_have_signs_apart() -> None:
     with pytest.raises(FieldError) as error:
         TextField("characters", split_punctuation=True)

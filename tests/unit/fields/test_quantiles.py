@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from unspool.errors import FieldError
 from unspool.fields import NumberField, QuantilesField, SeriesField, kinds
+from unspool.metrics import pinball
 
 
 def fitted(levels: Sequence[float] = (0.1, 0.5, 0.9)) -> QuantilesField:
@@ -31,6 +33,14 @@ def test_quantiles_are_told_in_the_unit_of_the_numbers() -> None:
     assert list(told.values()) == pytest.approx([3 - deviation, 3, 3 + 2 * deviation], rel=1e-5)
 
 
+def test_quantiles_that_are_narrow_beside_their_mean_stay_apart() -> None:
+    field = QuantilesField([0.1, 0.9999999])
+    field.fit([1e7 - 1, 1e7 + 1])
+    told = json.loads(field.decode(torch.tensor([-1.0, 0.5])))
+    assert told == {"0.1": 1e7 - 1, "0.9999999": 1e7 + 0.5}
+    assert pinball([json.dumps(told)], [["10000000"]]).details["by_level"].keys() == told.keys()
+
+
 def test_a_saved_field_is_the_same() -> None:
     field = fitted([0.05, 0.95])
     again = kinds.load(json.loads(json.dumps(field.to_json())))
@@ -39,11 +49,11 @@ def test_a_saved_field_is_the_same() -> None:
     assert again.decode(torch.tensor([0.1, 0.2])) == field.decode(torch.tensor([0.1, 0.2]))
 
 
-@pytest.mark.parametrize("levels", [[], [0.0, 0.5], [0.5, 0.5], [0.9, 0.1], [0.5, 1.0]])
-def test_levels_rise_between_0_and_1(levels: list[float]) -> None:
+@pytest.mark.parametrize("levels", [[], [0.0, 0.5], [0.5, 0.5], [0.9, 0.1], [0.5, 1.0], ["0.1", "0.9"], 0.5, "0.5"])
+def test_levels_rise_between_0_and_1(levels: Any) -> None:
     with pytest.raises(FieldError) as error:
         QuantilesField(levels)
-    assert str(error.value) == f"`levels` must rise between 0 and 1, but are {levels}"
+    assert str(error.value) == f"`levels` must be numbers that rise between 0 and 1, but are {levels!r}"
 
 
 def test_mistakes_are_told() -> None:
@@ -70,6 +80,7 @@ def test_the_last_steps_of_a_series_are_taken_and_learned_from() -> None:
     again = kinds.load(json.loads(json.dumps(field.to_json())))
     assert torch.equal(again.encode(series[0]), field.encode(series[0]))
     assert "last" not in known.to_json()
-    with pytest.raises(FieldError) as error:
-        SeriesField(last=0)
-    assert str(error.value) == "`last` must be at least 1 step, but is 0"
+    for last in (0, 2.5, True):
+        with pytest.raises(FieldError) as error:
+            SeriesField(last=last)  # type: ignore[arg-type]
+        assert str(error.value) == f"`last` must be a whole number of steps, at least 1, but is {last!r}"

@@ -136,6 +136,24 @@ def test_who_is_better_has_nothing_to_do_with_who_is_named_first() -> None:
     assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
 
 
+def test_sums_that_only_round_otherwise_are_no_difference() -> None:
+    numbers = [[str(number)] for number in range(20)]
+    low, high = '{"0.1": -5, "0.9": 5}', '{"0.1": 15, "0.9": 25}'
+    chance = np.random.default_rng(0)
+    ours, theirs = ([low if each else high for each in chance.permutation(20) < 10] for _ in range(2))
+    found = difference(METRICS["coverage_error"], ours, theirs, numbers, samples=200)
+    generator, apart = np.random.default_rng(0), []
+    for _ in range(200):
+        rows = generator.integers(20, size=20)
+        values = [
+            METRICS["coverage_error"]([said[i] for i in rows], [numbers[i] for i in rows]).value
+            for said in (ours, theirs)
+        ]
+        apart.append(round(values[1] - values[0], 9))
+    assert 0 in apart  # else this shows nothing
+    assert found.better == pytest.approx(100 * np.mean(np.array(apart) > 0))
+
+
 def test_equal_answers_do_not_differ() -> None:
     found = difference(exact_match, ["a", "b"], ["a", "b"], [["a"], ["c"]], samples=20)
     assert (found.value, found.low, found.high, found.better) == (0, 0, 0, 0)

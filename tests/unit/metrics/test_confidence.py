@@ -4,17 +4,18 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from unspool.errors import DataError
-from unspool.metrics import FORECASTS, METRICS, Score, confidence, exact_match
+from unspool.metrics import FORECASTS, METRICS, OF_NUMBERS, Score, confidence, exact_match
 
 WORDS = ["a", "man", "in", "the", "red", "shirt", "runs", "over", "green", "grass", "while", "dogs", "look", "at"]
 
 
-OF_TEXTS = METRICS.keys() - FORECASTS
+OF_TEXTS = METRICS.keys() - {**FORECASTS, **OF_NUMBERS}
 SUMMED = sorted(name for name in OF_TEXTS if not name.startswith("distinct"))  # over sequences
 
 
@@ -95,6 +96,35 @@ def test_a_thousand_samples_take_seconds(name: str) -> None:
     rows = rows_for(name, 300)
     confidence(METRICS[name], *rows, **inputs_for(name, rows[1]))
     assert time.process_time() - started < 5  # measured: below 0.5; calling the metric anew takes half a minute or more
+
+
+def test_samples_without_anything_to_score_do_not_count() -> None:
+    rows = ["a", "b", "", ""], [["a"], ["a"], [""], [""]]
+    labels = METRICS["micro_f1_labels"]
+    generator, values = np.random.default_rng(0), []
+    for _ in range(300):
+        chosen = generator.integers(4, size=4)
+        if set(chosen) & {0, 1}:
+            values.append(labels([rows[0][i] for i in chosen], [rows[1][i] for i in chosen]).value)
+    assert 200 < len(values) < 300  # else this shows nothing
+    for metric in (labels, partial(labels, separator=","), lambda *given: labels(*given)):
+        found = confidence(metric, *rows, samples=300)
+        assert (found.low, found.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
+
+
+def test_labels_apart_by_a_sign_of_ones_own_are_counted_once() -> None:
+    rows = rows_for("macro_f1_labels", 300)
+    apart = [text.replace(",", ";") for text in rows[0]], [[text.replace(",", ";") for text in row] for row in rows[1]]
+    for name in ("macro_f1_labels", "micro_f1_labels", "subset_accuracy"):
+        started = time.process_time()
+        found = confidence(partial(METRICS[name], separator=";"), *apart)
+        assert time.process_time() - started < 5
+        assert (found.low, found.high) == confidence(METRICS[name], *rows)[1:3]
+
+
+def test_many_classes_take_little_memory() -> None:
+    names = [str(number) for number in range(2000)]
+    assert confidence(METRICS["mcc"], names, [[name] for name in names], samples=2).low == pytest.approx(100)
 
 
 def test_one_sequence_has_no_spread() -> None:

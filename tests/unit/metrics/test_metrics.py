@@ -8,10 +8,10 @@ import pytest
 
 from unspool import metrics
 from unspool.errors import DataError, UnspoolError
-from unspool.metrics import FORECASTS, METRICS, Score
+from unspool.metrics import FORECASTS, METRICS, OF_NUMBERS, Score
 
 BY_CLASS = ("macro_f1", "macro_f1_labels", "micro_f1_labels", "subset_accuracy", "mcc")  # of one reference a row
-OF_TEXTS = [name for name in METRICS if name not in FORECASTS]
+OF_TEXTS = [name for name in METRICS if name not in {**FORECASTS, **OF_NUMBERS}]
 
 
 def scored(name: str, hypotheses: Any, references: Any) -> Score:
@@ -57,6 +57,8 @@ def test_the_register_names_every_metric() -> None:
         "distinct_1": metrics.distinct_1,
         "distinct_2": metrics.distinct_2,
         "slot_error": metrics.slot_error,
+        "mae": metrics.mean_absolute_error,
+        "rmse": metrics.root_mean_squared_error,
     } == METRICS
 
 

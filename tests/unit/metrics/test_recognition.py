@@ -27,6 +27,15 @@ def test_how_often_the_classifier_is_right_is_of_real_pictures_alone() -> None:
     assert (score.value, score.details["right"]) == (100.0, 0)
 
 
+@pytest.mark.parametrize("place", ["drawings", "pictures", "known"])
+def test_pixels_are_finite_numbers(place: str) -> None:
+    given = {"drawings": DARK[:2].copy(), "pictures": KNOWN[[0, 4]].copy(), "known": KNOWN.copy()}
+    given[place][0, 0] = np.nan
+    with pytest.raises(DataError) as error:
+        recognised(given["drawings"], given["pictures"], [*"ab"], given["known"], NAMES)
+    assert str(error.value) == f"`{place}` must be finite numbers, but hold some that are not"
+
+
 def test_it_sees_digits_as_well_as_the_nearest_neighbour_does() -> None:
     pixels, classes = load_digits(return_X_y=True)
     names = [str(each) for each in classes]

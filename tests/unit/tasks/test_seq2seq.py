@@ -10,7 +10,7 @@ from unspool.data import Batch
 from unspool.decode import by_risk
 from unspool.errors import RecipeError
 from unspool.fields import TextField
-from unspool.metrics import text_chrf
+from unspool.metrics import chrf_among
 from unspool.models import PointerGenerator
 from unspool.tasks import SequenceToSequence
 
@@ -89,7 +89,7 @@ def test_by_risk_the_outputs_are_those_of_the_search_and_the_first_is_most_like_
     for n_best in (6, 2, 1):
         for plain, answer in zip(searched, task.predict(model, words, careful, n_best=n_best), strict=True):
             several = plain.n_best
-            order = by_risk([each.text for each in several], [each.score for each in several], text_chrf)
+            order = by_risk([each.text for each in several], [each.score for each in several], chrf_among)
             expected = [(several[place].text, several[place].score) for place in order[:n_best]]
             assert [(each.text, each.score) for each in answer.n_best] == expected
             assert (answer.text, answer.score) == expected[0]
@@ -106,7 +106,7 @@ def test_by_risk_as_many_are_drawn_as_the_beam_is_wide(task: SequenceToSequence)
     (drawn,) = task.predict(model, ["abc"], drawing, n_best=5)
     (chosen,) = task.predict(model, ["abc"], drawing.model_copy(update={"risk": "chrf"}))
     texts = [each.text for each in drawn.n_best]
-    assert chosen.text == texts[by_risk(texts, [0.0] * 5, text_chrf)[0]]  # what is drawn weighs alike
+    assert chosen.text == texts[by_risk(texts, [0.0] * 5, chrf_among)[0]]  # what is drawn weighs alike
     assert len(chosen.n_best) == 1
 
 
