@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
+
+from unspool import recipes
+from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
+from unspool.metrics import LIKELIHOODS, METRICS, RECOGNITIONS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,6 +39,14 @@ def test_every_command_is_a_target_or_a_script_that_exists(document: Path) -> No
     assert set(re.findall(r"\$ make ([a-z]+)", text)) <= targets
     for script in re.findall(r"python (benchmarks/\w+\.py)", text):
         assert (ROOT / script).exists()
+
+
+def test_whatever_a_recipe_can_name_is_told_somewhere() -> None:
+    text = "\n".join(document.read_text() for document in DOCUMENTS if document.name != "RESULTS.md")
+    formats = get_args(get_args(recipes.DataSpec.model_fields["format"].annotation)[0])
+    names = [*METRICS, *LIKELIHOODS, *RECOGNITIONS, *BASELINES, *LANGUAGE_MODELS, *FEATURE_BASELINES, *formats]
+    names += [name for spec in (recipes.TrainSpec, recipes.DecodeSpec) for name in spec.model_fields]
+    assert [name for name in names if f"`{name}`" not in text and f"`train.{name}" not in text] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

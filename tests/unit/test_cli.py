@@ -20,6 +20,7 @@ import pytest
 import unspool
 from unspool import cli, errors, recipes
 from unspool.cli import commands, talking, writing
+from unspool.data import NAMED
 from unspool.engine.native import compiler
 from unspool.errors import RunError, UnspoolError
 from unspool.metrics import Score, word_accuracy
@@ -398,6 +399,21 @@ def test_recipes_are_listed_printed_and_described(run: Callable[..., Result]) ->
     assert listed[0].endswith(recipes.load(recipes.names()[0]).about)
     assert run("recipes", "pronounce").out == recipes.source("pronounce")
     assert json.loads(run("recipes", "--schema").out) == recipes.schema()
+
+
+def test_data_known_by_name_are_listed(run: Callable[..., Result]) -> None:
+    lines = run("data").out.splitlines()
+    assert [line.split()[0] for line in lines] == list(NAMED)
+    assert lines[0].endswith(NAMED["cmudict"].about)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are texts there")
+def test_a_name_that_is_no_text_is_told_in_a_message() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unspool", "evaluate", os.fsdecode(b"\xffrun")], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(r"error: `\udcffrun` must be the folder of a run")
 
 
 def test_data_shows_parts_and_examples(run: Callable[..., Result]) -> None:

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # as of a file's name that is none
     # A script finds its own folder first; one's own cells lie where the command was typed.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())

@@ -78,7 +78,7 @@ def wait_for_first() -> None:
 
 
 @contextmanager
-def together(context: typer.Context, devices: int | None) -> Iterator[Any]:
+def on_devices(context: typer.Context, devices: int | None) -> Iterator[Any]:
     """Within, this process is one of those that share the work; where they are to be started, the command ends here."""
     from unspool import parallel
 
@@ -114,7 +114,7 @@ def train(
     if dry_run:
         typer.echo(runs.dry_run(loaded))
         return
-    with together(context, devices):
+    with on_devices(context, devices):
         runs.train(loaded, run, resume=resume)
 
 
@@ -136,8 +136,10 @@ def evaluate(
     """Measure a run by its recipe's metrics, and its recipe's baselines beside it."""
     from unspool import parallel, runs
 
-    with together(context, devices) as group:
+    with on_devices(context, devices) as group:
         loaded, changes = runs.together(run, *(others or [])), overrides or []
+        if paired is not None:
+            runs.comparable(loaded, paired, changes)  # told now rather than after all is decoded
         scores = loaded.evaluate(part, changes)
     if group.first:
         with parallel.alone():
@@ -194,7 +196,7 @@ def predict(
     def answer(asked: Any, number: int) -> tuple[str, str]:
         return next(answers([asked], first=number))  # else the same question would draw the same answer again
 
-    with together(context, devices) as group:
+    with on_devices(context, devices) as group:
         loaded = runs.together(run, *(others or []))
         if not typing:
             with writing(output) if group.first else nullcontext() as stream:
@@ -239,11 +241,20 @@ def recipes(
 
 @app.command()
 @reported
-def data(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """What a recipe's data look like: parts, columns, lengths, examples."""
+def data(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="Of this recipe; without one, what data are known by name.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """What a recipe's data look like: parts, columns, lengths, examples; or what is known by name."""
     from unspool import data as tables
     from unspool import recipes as known
 
+    if recipe is None:
+        for name, source in tables.NAMED.items():
+            typer.echo(f"{name:<{max(map(len, tables.NAMED))}}  {source.about}")
+        return
     loaded = known.load(recipe, overrides or [])
     found = tables.load(**loaded.data.arguments())
     found["train"].check_columns(loaded.fields)

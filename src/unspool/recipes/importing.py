@@ -37,7 +37,7 @@ def imported(path: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError as error:
-            of = module_name if isinstance(found, ModuleType) else found.__name__
+            of = module_name if isinstance(found, ModuleType) else getattr(found, "__name__", type(found).__name__)
             near = nearest(part, [each for each in dir(found) if not each.startswith("__")])
             hint = f"; did you mean `{near}`?" if near else ""
             raise RecipeError(f"`{path}` can't be imported: `{of}` has no `{part}`{hint}") from error

@@ -7,7 +7,15 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from unspool.baselines import LANGUAGE_MODELS
-from unspool.metrics import LIKELIHOODS, METRICS, OF_CHARACTERS, OF_SEQUENCES, RECOGNITIONS
+from unspool.metrics import (
+    FORECASTS,
+    LIKELIHOODS,
+    METRICS,
+    OF_CHARACTERS,
+    OF_NUMBERS,
+    OF_SEQUENCES,
+    RECOGNITIONS,
+)
 from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, QuantilesSpec, TextSpec
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
@@ -21,11 +29,17 @@ from unspool.recipes.network import (
     VectorDecoderSpec,
 )
 from unspool.recipes.reading import written
-from unspool.recipes.section import Section
+from unspool.recipes.section import ImportedSpec, Section
 from unspool.recipes.values import BaselineName, MetricName
 
 _SEVERAL_A_STEP = ("rows", "notes")
 _NO_TOKENS = ("rows", "notes", "strokes")
+_OF_TEXTS = tuple(name for name in METRICS if name not in {**FORECASTS, **OF_NUMBERS})
+_OF_KIND: dict[str, tuple[str, ...]] = {
+    "number": tuple(OF_NUMBERS),
+    "quantiles": tuple(FORECASTS),
+    **dict.fromkeys((*_NO_TOKENS, "chords"), ()),
+}  # metrics of answers, where these are no texts
 
 
 class Recipe(Section):
@@ -84,6 +98,7 @@ class Recipe(Section):
         if not self.inputs and not isinstance(self.model, VectorDecoderSpec | LanguageModelSpec):
             raise mistake("inputs", "must name at least one column, or `model.kind` be decoder, which may read none")
         self._check_language_model()
+        self._check_answers_measured()
         self._check_measures()
         self._check_drawing()
         self._check_steering()
@@ -137,7 +152,7 @@ class Recipe(Section):
 
     def _check_drawing(self) -> None:
         """What draws, and from how much, is what can."""
-        if self.decode.sample and isinstance(self.model, CTCSpec | PlainSpec):
+        if self.decode.sample and isinstance(self.model, CTCSpec | PlainSpec | EncoderWithHeadSpec):
             raise mistake("decode.sample", f"must be false where `model.kind` is {self.model.kind}, which is not drawn")
         for name, spec in self.outputs.items():
             for how in ("top_k", "top_p"):
@@ -193,6 +208,20 @@ class Recipe(Section):
             if not isinstance(spec, TextSpec) or shared != (offered.vocabulary or name):
                 owner = offered.vocabulary or name
                 raise mistake(f"outputs.{answer}", f"must be a text with `vocabulary: {owner}`, as its candidates are")
+
+    def _check_answers_measured(self) -> None:
+        """Metrics of answers read what is told."""
+        for name, spec in self.outputs.items():
+            known = _OF_KIND.get(spec.kind, _OF_TEXTS)
+            asked = [metric for metric in self.metrics if metric in METRICS]
+            if not isinstance(spec, ImportedSpec) and (wrong := [metric for metric in asked if metric not in known]):
+                there = f"; there is {', '.join(known)}" if known and known is not _OF_TEXTS else ""
+                raise mistake(
+                    "metrics", f"must be without `{wrong[0]}` where `outputs.{name}` is of kind {spec.kind}{there}"
+                )
+        reading = [name for name in self.metrics if getattr(METRICS.get(name), "reads_inputs", False)]
+        if reading and not any(spec.kind == "act" or isinstance(spec, ImportedSpec) for spec in self.inputs.values()):
+            raise mistake("metrics", f"must be without `{reading[0]}` where no input is of kind act")
 
     def _check_measures(self) -> None:
         """Every metric can be measured, and every baseline by one of them; what is to rank outputs is learned."""

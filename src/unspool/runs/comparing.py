@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from unspool import cache, data, parallel
 from unspool.baselines import BASELINES, FEATURE_BASELINES, LANGUAGE_MODELS
 from unspool.data import Batch, Table
 from unspool.errors import RunError
-from unspool.fields import Field, LabelsField, QuantilesField, TextField
+from unspool.fields import Field, LabelField, LabelsField, QuantilesField, TextField
 from unspool.metrics import LIKELIHOODS, OF_CHARACTERS, OF_SEQUENCES, Score
 from unspool.models import Objective
 from unspool.ragged import Ragged
@@ -24,6 +26,9 @@ from unspool.runs.questions import inputs_of, question_of
 from unspool.tasks import Task
 from unspool.tasks.asking import by_column, key_of
 
+_log = logging.getLogger("unspool.runs")
+
+_VERSION = 2  # of what baselines compute: scores that an older one reached are void
 _ROWS = 256  # whose features are looked at together
 
 
@@ -120,7 +125,7 @@ def _answers_by_features(name: str, task: Task, train: Table, asked: Sequence[An
     encoded, rows = data.encode(train, fields), list(first.values())
     known = (encoded.batch(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS))
     questions = (_encoded(fields, asked[start : start + _ROWS]) for start in range(0, len(asked), _ROWS))
-    return FEATURE_BASELINES[name](_features(known), list(answers.values()), _features(questions))
+    return FEATURE_BASELINES[name](_features(known, fields), list(answers.values()), _features(questions, fields))
 
 
 def _encoded(fields: Mapping[str, Field], asked: Sequence[Any]) -> Batch:
@@ -132,15 +137,20 @@ def _encoded(fields: Mapping[str, Field], asked: Sequence[Any]) -> Batch:
     return Batch(found, ids)
 
 
-def _features(batches: Iterable[Batch]) -> NDArray[np.float32]:
-    """All columns side by side, of sequences the mean over their steps. -> (rows, features)"""
-    rows = []
-    for batch in batches:
-        each = [batch[name] for name in batch]
-        means = [column.map(Tensor.float).mean() if isinstance(column, Ragged) else column.float() for column in each]
-        rows.append(torch.cat([mean.flatten(1) for mean in means], 1))
+def _features(batches: Iterable[Batch], fields: Mapping[str, Field]) -> NDArray[np.float32]:
+    """All columns side by side. -> (rows, features)"""
+    rows = [torch.cat([_vectors(batch[name], fields[name]) for name in batch], 1) for batch in batches]
     features: NDArray[np.float32] = torch.cat(rows).numpy()
     return features
+
+
+def _vectors(column: Ragged | Tensor, field: Field) -> Tensor:
+    """What each value is as numbers: of a sequence the mean over its steps; of a class one 1, at its place."""
+    if isinstance(field, LabelField):
+        assert isinstance(column, Tensor)
+        return one_hot(column, len(field)).float()
+    found = column.map(Tensor.float).mean() if isinstance(column, Ragged) else column.float()
+    return found.reshape(len(found), -1)
 
 
 def _as_text(question: Any) -> str:
@@ -165,7 +175,7 @@ class KeptScores:
     """
 
     def __init__(self, folder: Folder, part: str, of: Sequence[Any]) -> None:
-        self.folder, self.name, self.key = folder, f"predictions/{part}.baselines.json", cache.key(*of)
+        self.folder, self.name, self.key = folder, f"predictions/{part}.baselines.json", cache.key(_VERSION, *of)
         path = folder.path / self.name
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         self.scores: dict[str, list[dict[str, Any]]] = found["scores"] if found.get("key") == self.key else {}
@@ -174,5 +184,8 @@ class KeptScores:
         """The scores of this name: those that are kept, or else what `compute` gives."""
         if name not in self.scores:
             self.scores[name] = [score._asdict() for score in compute()]
-            self.folder.write(self.name, json.dumps({"key": self.key, "scores": self.scores}, indent=2) + "\n")
+            try:
+                self.folder.write(self.name, json.dumps({"key": self.key, "scores": self.scores}, indent=2) + "\n")
+            except RunError as error:
+                _log.warning("scores of baselines are not kept: %s", error)
         return [Score(**score) for score in self.scores[name]]

@@ -31,8 +31,9 @@ def shows_fan(run: Run, made: Prepared) -> bool:
 def show_fan(run: Run, made: Prepared) -> None:
     """Draw `plots/fan.png`: rows of the validation part in their order, the first of them as what was known.
 
-    Where the table has a column `price`, numbers are returns in per cent of it and the picture is of prices: each fan
-    opens from the last price that was known. Where it has `ticker`, it is of the first one; `date` names the rows.
+    Where the target is `return` and the table has a column `price`, numbers are per cent of it and the picture is of
+    prices: each fan opens from the last one that was known. Where it has `ticker`, it is of the first one; `date` names
+    the rows.
     Where the model tells a movement, such as up and down, the column `return` says how far days of each went in
     training, and a fan mixes these as the model's probabilities say. Days whose return is no number are left out.
 
@@ -53,15 +54,15 @@ def show_fan(run: Run, made: Prepared) -> None:
     told = (
         _mixed(run, made, asked) if of_classes else [[*json.loads(each.text).values()] for each in run.predict(asked)]
     )
-    prices = [_PRICE in row for row in rows]
-    bases = np.array([float(row[_PRICE]) if all(prices) else 0.0 for row in rows])
+    of_prices = target == _MOVED and all(_PRICE in row for row in rows)
+    bases = np.array([float(row[_PRICE]) if of_prices else 0.0 for row in rows])
     numbers = np.array([float(row[target]) for row in rows])
     past = len(rows) - len(shown)
-    if all(prices):
+    if of_prices:
         numbers = bases * (1 + numbers / 100)
         told = (bases[past:, None] * (1 + np.array(told) / 100)).tolist()
     times = [str(row.get("date", number)) for number, row in enumerate(rows)]
-    unit = _PRICE if all(prices) else target
+    unit = _PRICE if of_prices else target
     path = run.folder.plots / "fan.png"
     title = f"{first}, each day from the day before" if first is not None else "each from what was known before"
     fan(times, numbers[:past].tolist(), numbers[past:].tolist(), told, levels, path, title=title, unit=unit)

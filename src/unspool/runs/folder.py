@@ -155,7 +155,7 @@ class Folder:
             )
         try:
             return {name: loaded_field(specs[name], field) for name, field in saved.items()}
-        except (FieldError, TypeError, AttributeError) as error:
+        except (FieldError, TypeError, ValueError, AttributeError, KeyError) as error:
             raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
 
     @property
@@ -184,7 +184,14 @@ def loaded_field(spec: FieldSpec, saved: dict[str, Any]) -> Field:
 
 
 def new_folder(name: str) -> Path:
-    """A folder of the present minute under `runs/` that is not there yet."""
+    """A folder of the present minute under `runs/`, made now, so that nobody else who begins in this minute has it."""
     stamp = datetime.now().strftime("%Y-%m-%d-%H%M")
-    paths = (Path("runs") / f"{name}-{stamp}{suffix}" for suffix in ("", *(f"-{i}" for i in range(2, 10_000))))
-    return next(path for path in paths if not path.exists())
+    runs, number = Path("runs"), 1
+    runs.mkdir(exist_ok=True)
+    while True:
+        path = runs / (f"{name}-{stamp}" if number == 1 else f"{name}-{stamp}-{number}")
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            number += 1

@@ -9,16 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 from unspool import recipes
-from unspool.data import Table
 from unspool.errors import DataError, RunError
-from unspool.fields import Field
 from unspool.metrics import METRICS, Score
 from unspool.runs.preparing import tables_of
-from unspool.runs.questions import inputs_of
+from unspool.runs.questions import as_json, column_of_questions, part_of, questions
 from unspool.runs.run import Run
 from unspool.runs.scoring import scores
 from unspool.tasks import Task
-from unspool.tasks.asking import key_of
 
 
 def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str] = ()) -> dict[str, list[Score]]:
@@ -47,49 +44,45 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
             f"`metrics` must have one of what is predicted to tell it by `{column}`, but has "
             f"{', '.join(recipe.metrics) or 'none'}"
         )
-    table = tables_of(recipe)[part]
-    groups = _groups(table, run.task, column)
-    kept = kept_predictions(run, part, len(groups))
+    table = part_of(tables_of(recipe), part)
+    groups = column_of_questions(table, run.task, column)
+    kept = kept_predictions(run, part, questions(table, run.task).inputs)
     found = {}
     for name in sorted(set(groups), key=_natural):
         rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
-        found[name] = list(_scores(metrics, rows, run.fields[run.task.target]))
+        found[name] = list(_scores(metrics, rows, run.task))
     return found
 
 
-def _scores(metrics: Sequence[str], rows: Sequence[dict[str, Any]], target: Field) -> Iterator[Score]:
+def _scores(metrics: Sequence[str], rows: Sequence[dict[str, Any]], task: Task) -> Iterator[Score]:
     told, right, asked = ([row[key] for row in rows] for key in ("prediction", "references", "input"))
     for name in metrics:
         with suppress(DataError):
-            yield from scores([name], told, right, asked, target)
+            yield from scores([name], told, right, asked, task)
 
 
-def _groups(table: Table, task: Task, column: str) -> list[str]:
-    """The column's value for each question; of a question with several rows, the first one's."""
-    values = map(str, table.column(column))
-    if not task.many_answers:
-        return list(values)
-    first: dict[Any, str] = {}
-    for question, value in zip(inputs_of(table, task), values, strict=True):
-        first.setdefault(key_of(question), value)
-    return list(first.values())
-
-
-def kept_predictions(run: Run, part: str, count: int) -> list[dict[str, Any]]:
-    """What `Run.evaluate` kept of so many questions, in their order.
+def kept_predictions(run: Run, part: str, asked: Sequence[Any]) -> list[dict[str, Any]]:
+    """What `Run.evaluate` kept of these questions, in their order.
 
     Raises:
-        RunError: nothing, or of another number.
+        RunError: nothing, or of others.
     """
     path = run.folder.path / "predictions" / f"{part}.jsonl"
     rows = []
     if path.exists():
         with path.open(encoding="utf-8") as lines:  # a line break in a text is not `\n` here, but may be another sign
             rows = [json.loads(line) for line in lines]
-    if len(rows) != count:
+    if len(rows) != len(asked):
         raise RunError(
-            f"`{path}` must hold predictions for all {count} questions, but has {len(rows)}; evaluate that part first"
+            f"`{path}` must hold predictions for all {len(asked)} questions, but has {len(rows)}; evaluate that part "
+            "first"
         )
+    for row, question in zip(rows, asked, strict=True):
+        if as_json(row.get("input")) != as_json(question):
+            raise RunError(
+                f"`{path}` must hold predictions for these questions, but they were of others, such as "
+                f"{row.get('input')!r}; evaluate that part with the same changes first"
+            )
     return rows
 
 

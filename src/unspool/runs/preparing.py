@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from unspool import data, parallel
@@ -169,15 +171,15 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
             with _of_part(part, tables[part], task):
                 task.check(every_batch(rows, task))
     torch.manual_seed(recipe.seed)
-    lengths = {column: encoded["train"].lengths(column) for column in _sequences(task)}
-    model = task.build(longest_target=int(lengths[task.target].max()) if task.target in lengths else 0)
+    longest = int(encoded["train"].lengths(task.target).max()) if task.target in _sequences(task) else 0
+    model = task.build(longest_target=longest)
     start_with_vectors(model, recipe, fitted)
     model.to(parallel.current().device)
     left = [*chain.from_iterable(left_out.values())]
     if isinstance(task, LanguageModelling):
         return Prepared(recipe, tables, encoded, task, model, task.streams(encoded["train"]), left)
     budget = {"tokens": recipe.train.tokens, "examples": recipe.train.examples}
-    order = Order(list(lengths.values()), **budget, seed=recipe.seed, pool=recipe.train.pool)
+    order = Order(_lengths(task, encoded["train"]), **budget, seed=recipe.seed, pool=recipe.train.pool)
     return Prepared(recipe, tables, encoded, task, model, order, left)
 
 
@@ -240,9 +242,13 @@ def every_batch(encoded: Encoded, task: Task) -> Iterator[Batch]:
     if isinstance(task, LanguageModelling):
         yield from (batch.to(parallel.current().device) for batch in task.whole(encoded))
         return
-    lengths = [encoded.lengths(column) for column in _sequences(task)]
-    for rows in data.in_order(lengths, tokens=_VALIDATION_TOKENS):
+    for rows in data.in_order(_lengths(task, encoded), tokens=_VALIDATION_TOKENS):
         yield encoded.batch(rows).to(parallel.current().device)
+
+
+def _lengths(task: Task, encoded: Encoded) -> list[NDArray[Any]]:
+    """The lengths by which examples share batches: of every column of sequences; without any, a step each."""
+    return [encoded.lengths(column) for column in _sequences(task)] or [np.ones(len(encoded), np.int64)]
 
 
 def _sequences(task: Task) -> list[str]:

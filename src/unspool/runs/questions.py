@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, repeat
 from typing import Any, NamedTuple
 
 from unspool.data import Table
+from unspool.errors import DataError
 from unspool.tasks import Task
 from unspool.tasks.asking import key_of
 
@@ -57,6 +59,33 @@ def inputs_of(table: Table, task: Task) -> Iterator[tuple[Any, ...]]:
 def question_of(task: Task, values: tuple[Any, ...]) -> Any:
     """What is asked where these are the values: the value of a single column, or all by the names of their columns."""
     return values[0] if len(values) == 1 else dict(zip(task.sources, values, strict=True))
+
+
+def column_of_questions(table: Table, task: Task, column: str) -> list[str]:
+    """A column's value for each question, as text; of a question with several rows, the first one's."""
+    values = map(str, table.column(column))
+    if not task.many_answers:
+        return list(values)
+    first: dict[Any, str] = {}
+    for question, value in zip(inputs_of(table, task), values, strict=True):
+        first.setdefault(key_of(question), value)
+    return list(first.values())
+
+
+def as_json(value: Any) -> str:
+    """A raw value as JSON; what JSON does not know, as a decimal number, by its text."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def part_of(tables: Mapping[str, Table], part: str) -> Table:
+    """The table of a part.
+
+    Raises:
+        DataError: there is none.
+    """
+    if part not in tables:
+        raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
+    return tables[part]
 
 
 def _spread(rows: Iterable[Any], count: int, limit: int | None) -> list[Any]:

@@ -23,7 +23,7 @@ from unspool.runs.comparing import KeptScores, answers_of_baseline, characters_o
 from unspool.runs.fitting import readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import cut_in_words, every_batch, whole_tables
-from unspool.runs.questions import Questions, questions
+from unspool.runs.questions import Questions, as_json, part_of, questions
 from unspool.runs.recognising import recognition
 from unspool.runs.scoring import scores
 from unspool.runs.sifting import broken_files_counted
@@ -78,7 +78,7 @@ class Run:
             FieldError: an input that is not of the field's kind.
         """
         values = list(inputs)
-        self._say_what_is_cut(values)
+        self._say_what_is_cut(values, first)
         return self.answers(values, self._decoding(how), n_best=n_best, attention=attention, first=first)
 
     def answers(
@@ -110,10 +110,10 @@ class Run:
             self._say_what_is_cut(asked.inputs)
             self._say_what_is_unknown(asked.answers)
             with broken_files_counted(recipe, tables, readers_of(recipe)):
-                answers = self.answers(asked.inputs, recipe.decode)
+                answers = self.answers(asked.inputs, self._drawn_by(recipe))
             group.once(lambda: self._keep(part, asked, answers))
             told = [each.text for each in answers]
-            reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs, self._target))
+            reached = group.once(lambda: scores(of_texts, told, asked.answers, asked.inputs, self.task))
             found |= zip(of_texts, reached, strict=True)
             found |= group.once(
                 lambda: {
@@ -152,14 +152,13 @@ class Run:
         asked = questions(tables[part], self.task)
         answers = answers_of_baseline(name, self.task, tables["train"], asked.inputs)
         measured = [metric for metric in recipe.metrics if metric in METRICS]
-        return scores(measured, answers, asked.answers, asked.inputs, self._target)
+        return scores(measured, answers, asked.answers, asked.inputs, self.task)
 
     def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
         """The recipe with these changes and its data."""
         recipe = recipes.load(self.recipe, overrides)
         tables, left_out = whole_tables(recipe)
-        if part not in tables:
-            raise DataError(f"`part` must be one that there is ({', '.join(tables)}), but is {part!r}")
+        part_of(tables, part)
         if not recipe.metrics:
             raise RunError("`metrics` of the recipe must name at least one to evaluate; add `metrics=[accuracy]`")
         for line in left_out.get(part, ()):
@@ -200,9 +199,9 @@ class Run:
     def _takes_lines(self) -> bool:
         return bool(self.task.sources and getattr(self.fields[self.task.sources[0]], "lines", False))
 
-    def _say_what_is_cut(self, inputs: Sequence[Any]) -> None:
+    def _say_what_is_cut(self, inputs: Sequence[Any], first: int = 0) -> None:
         """A warning, where `max_length` leaves out part of what is asked."""
-        for name, values in by_column(self.task.sources, inputs).items():
+        for name, values in by_column(self.task.sources, inputs, first).items():
             field = self.fields[name]
             if isinstance(field, TextField) and field.max_length and (count := field.longer(values)):
                 _log.warning("`%s`: %s", name, cut_in_words(count, len(inputs), field.max_length))
@@ -223,20 +222,26 @@ class Run:
                 unknown[0],
             )
 
+    def _drawn_by(self, changed: Recipe) -> DecodeSpec:
+        """How a recipe decodes that was changed: what is drawn is drawn by its seed, if that was."""
+        if changed.decode.seed is not None or changed.seed == self.recipe.seed:
+            return changed.decode
+        return changed.decode.model_copy(update={"seed": changed.seed})
+
     def _decoding(self, changes: Mapping[str, Any]) -> DecodeSpec:
         changed = recipes.load(self.recipe, [f"decode.{name}={json.dumps(value)}" for name, value in changes.items()])
         return changed.decode
 
-    @property
-    def _target(self) -> Field:
-        return self.fields[self.task.target]
-
     def _keep(self, part: str, asked: Questions, found: Sequence[Prediction]) -> None:
+        """Predictions in the folder, which need not be one that can be written."""
         lines = [
-            json.dumps({"input": q, "prediction": p.text, "references": r, "score": p.score}, ensure_ascii=False)
+            as_json({"input": q, "prediction": p.text, "references": r, "score": p.score})
             for q, r, p in zip(asked.inputs, asked.answers, found, strict=True)
         ]
-        self.folder.write(f"predictions/{part}.jsonl", "\n".join(lines) + "\n")
+        try:
+            self.folder.write(f"predictions/{part}.jsonl", "\n".join(lines) + "\n")
+        except RunError as error:
+            _log.warning("predictions are not kept: %s", error)
 
     def _draw(self, part: str, asked: Questions, found: Sequence[Prediction]) -> None:
         """Which classes were told for which, where there are classes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ from torch import Tensor
 
 from unspool.data import Batch
 from unspool.decode import ctc_alignment
-from unspool.errors import UnspoolError
 from unspool.fields import (
     AudioField,
     ImageField,
@@ -38,8 +36,6 @@ from unspool.tasks import Prediction, SequenceToSequence
 from unspool.tasks.asking import by_column
 from unspool.tasks.seq2seq import sought
 from unspool.training import pictures, plots
-
-_log = logging.getLogger("unspool.runs")
 
 _OPENING = 8  # steps of a piece that are given
 _DRAWINGS, _OF_A_CLASS = 20, 2
@@ -78,8 +74,7 @@ def show(run: Run, made: Prepared) -> None:
         an opening, or nothing a text          predictions/sample.txt, how it goes on
         any                    a drawing       drawings.png, of strokes drawings.svg, too; of each class two
 
-    Without matplotlib only music and text are kept. What else is missing or goes wrong with a picture is a warning: a
-    training that has ended is not lost for it.
+    Without matplotlib only music and text are kept.
 
     Args:
         run: trained.
@@ -93,10 +88,7 @@ def show(run: Run, made: Prepared) -> None:
         show_it = show_fan
     if isinstance(target, TextField) and not run.task.sources:
         show_it = _show_text
-    try:
-        show_it(run, made)
-    except (UnspoolError, ImportError) as error:
-        _log.warning("not all that `%s` could show is in it: %s", run.folder.path, error)
+    show_it(run, made)
 
 
 def _show_example(run: Run, made: Prepared) -> None:

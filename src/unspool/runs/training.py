@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from torch import nn
 
 from unspool import parallel, recipes
 from unspool.engine.native import halves
-from unspool.errors import RunError
-from unspool.metrics import FORECASTS, LIKELIHOODS, METRICS
+from unspool.errors import RunError, UnspoolError
+from unspool.metrics import FORECASTS, LIKELIHOODS, METRICS, OF_NUMBERS, Score
 from unspool.recipes import AveragingSpec, Every, Recipe, TrainSpec
 from unspool.runs.card import card
 from unspool.runs.comparing import characters_of, nats_of
@@ -24,10 +26,10 @@ from unspool.runs.questions import questions
 from unspool.runs.restarting import begun_by_this_job, this_job
 from unspool.runs.run import Run, load
 from unspool.runs.sameness import check_same, leaves
-from unspool.runs.scoring import scores
+from unspool.runs.scoring import metric_of, scores
 from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
-from unspool.tasks import SequenceObjective
+from unspool.tasks import SequenceObjective, Task
 from unspool.training import (
     BEST,
     LAST,
@@ -48,6 +50,8 @@ from unspool.training import (
     plots,
     show_progress,
 )
+
+_log = logging.getLogger("unspool.runs")
 
 _ASKED = "inform(name=a)"  # what a metric that reads inputs is asked about, to learn which of its values are better
 
@@ -78,9 +82,15 @@ def train(recipe: Recipe | str | Path, run: str | Path | None = None, *, resume:
     with parallel.joined() as group:
         group.check_same({f"recipe.{name}": value for name, value in leaves(recipe.model_dump(mode="json"))})
         folder, resume = group.once(lambda: _folder(recipe, run, resume))
-        made = _prepared_together(recipe, folder, resume=resume)
-        begun = group.once(lambda: _initialised(made, folder, resume=resume))
-        trainer = trainer_of(made, folder)  # first of all: a mistake that it finds leaves no folder
+        try:
+            made = _prepared_together(recipe, folder, resume=resume)
+            begun = group.once(lambda: _initialised(made, folder, resume=resume))
+            trainer = trainer_of(made, folder)  # before the folder is begun: a mistake that it finds leaves none
+        except BaseException:
+            if run is None:
+                with suppress(OSError):  # another rank was first
+                    folder.path.rmdir()
+            raise
         group.once(lambda: _begin(made, folder, resume=resume))
         outcome = trainer.run(resume=begun)
         print_line(str(outcome))
@@ -205,11 +215,19 @@ def _averages(spec: AveragingSpec) -> Averages:
 
 
 def _validation(made: Prepared) -> Validation:
-    spec, target = made.recipe.train, made.task.fields[made.task.target]
-    metric = None if spec.metric in FORECASTS else METRICS.get(spec.metric)
-    better: Any = "lower" if metric is None else scores([spec.metric], ["a"], [["a"]], [_ASKED], target)[0].better
+    spec = made.recipe.train
+    better: Any = _better(spec.metric, made.task)
     every: Any = "epoch" if spec.validate_every == Every(1, "epochs") else int(spec.validate_every.count)
     return Validation(validation_of(made), spec.metric, better, every, spec.patience)
+
+
+def _better(metric: str, task: Task) -> str:
+    """Which values of a metric are better; of the loss, and of what tells numbers, lower ones."""
+    if metric not in METRICS or metric in {**FORECASTS, **OF_NUMBERS}:
+        return "lower"
+    acts = [[_ASKED]] if getattr(METRICS[metric], "reads_inputs", False) else []
+    score: Score = metric_of(metric, task)(["a"], [["a"]], *acts)
+    return score.better
 
 
 def validation_of(made: Prepared) -> Any:
@@ -220,7 +238,6 @@ def validation_of(made: Prepared) -> Any:
     greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False, "risk": None})
     metrics = made.recipe.metrics
     characters = characters_of(made.tables["valid"], made.task)
-    target = made.task.fields[made.task.target]
 
     def validate(model: nn.Module) -> dict[str, float]:
         nats = nats_of(objective, model, made.validation_batches(), characters)
@@ -229,7 +246,7 @@ def validation_of(made: Prepared) -> Any:
         if of_texts := [name for name in metrics if name in METRICS]:
             made.task.finish(model, made.validation_batches())
             texts = [answer.text for answer in task.predict(model, asked.inputs, greedy)]
-            told = parallel.current().once(lambda: scores(of_texts, texts, asked.answers, asked.inputs, target))
+            told = parallel.current().once(lambda: scores(of_texts, texts, asked.answers, asked.inputs, made.task))
             found |= {score.name: score.value for score in told}
         model.eval()
         return found
@@ -262,16 +279,22 @@ def _finish(made: Prepared, folder: Folder, outcome: Outcome) -> Run:
     save_weights(made.model, folder.weights)
     folder.end(outcome.reason)
     run = load(folder.path)
-    _plot(run, made)
     folder.write("README.md", card(made, folder, outcome))
+    _plot(run, made)
     print_line(f"the best weights are in `{folder.path}`; try `unspool evaluate {folder.path}`")
     return run
 
 
 def _plot(run: Run, made: Prepared) -> None:
-    if importlib.util.find_spec("matplotlib") is not None:
-        plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
-    show(run, made)
+    """Pictures of a training that has ended, which is not lost for what goes wrong with them."""
+    try:
+        if importlib.util.find_spec("matplotlib") is not None:
+            plots.curves(run.folder.metrics, run.folder.plots / "curves.png")
+        show(run, made)
+    except Exception as error:  # values of any table, any version of what draws, any disk
+        known = isinstance(error, UnspoolError | ImportError)
+        reason = error if known else f"{type(error).__name__}: {error}"
+        _log.warning("not all that `%s` could show is in it: %s", run.folder.path, reason)
 
 
 def _facts(made: Prepared) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from unspool.recipes import Recipe
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.folder import Folder
 from unspool.runs.preparing import tables_of
-from unspool.runs.questions import questions
+from unspool.runs.questions import column_of_questions, questions
 from unspool.runs.run import Run, load
 from unspool.runs.scoring import scores
 from unspool.runs.training import train
@@ -107,6 +107,7 @@ def walk(recipe: Recipe | str | Path, borders: Sequence[str], run: str | Path, *
     runs: list[Run] = []
     told: dict[str, list[str]] = {name: [] for name in (MODEL, *recipe.baselines)}
     right: list[list[str]] = []
+    asked_so_far: list[Any] = []
     dates: list[str] = []
     for begin, end in pairwise(_days(borders)):
         periods = {"valid": begin - timedelta(validation), "test": begin, "end": end}
@@ -115,14 +116,15 @@ def walk(recipe: Recipe | str | Path, borders: Sequence[str], run: str | Path, *
         tables, task = tables_of(asked_for), runs[-1].task
         asked = questions(tables["test"], task)
         right += asked.answers
-        dates += map(str, tables["test"].column(recipe.data.periods.by))
+        asked_so_far += asked.inputs
+        dates += column_of_questions(tables["test"], task, recipe.data.periods.by)
         told[MODEL] += [each.text for each in runs[-1].predict(asked.inputs)]
         for name in recipe.baselines:
             told[name] += answers_of_baseline(name, task, tables["train"], asked.inputs)
     values = {name: _values(measured[0], answers, right) for name, answers in told.items()}
     found = {
         name: Reached(
-            scores(measured, answers, right, answers, task.fields[task.target]),
+            scores(measured, answers, right, asked_so_far, task),
             clustered_error(values[name].tolist(), dates),
             None if name == MODEL else _lead(measured[0], values[MODEL] - values[name], dates),
         )

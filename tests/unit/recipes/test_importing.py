@@ -40,6 +40,7 @@ def test_a_name_in_a_module_is_found(package: Path) -> None:
             "mypkg_of_a_test.cells:Outer.Cells",
             "`mypkg_of_a_test.cells:Outer.Cells` can't be imported: `Outer` has no `Cells`; did you mean `MyCell`?",
         ),
+        ("math:pi.x", "`math:pi.x` can't be imported: `float` has no `x`"),
         (
             "mypkg_of_a_test.cell:MyCell",
             "`mypkg_of_a_test.cell:MyCell` can't be imported: there is no module `mypkg_of_a_test.cell`; "

@@ -375,6 +375,31 @@ def test_a_mistake_is_told_with_its_key_and_what_is_allowed(name: str) -> None:
             "`metrics` must be without `perplexity` where `outputs.phones` is no text",
         ),
         (
+            ["metrics=[pinball]"],
+            "`metrics` must be without `pinball` where `outputs.phones` is of kind text",
+        ),
+        (
+            ["outputs.phones={kind: number}", "metrics=[accuracy]"],
+            "`metrics` must be without `accuracy` where `outputs.phones` is of kind number; there is mae, rmse",
+        ),
+        (
+            ["outputs.phones={kind: quantiles}", "metrics=[mae]"],
+            "`metrics` must be without `mae` where `outputs.phones` is of kind quantiles; there is pinball, "
+            "coverage_error",
+        ),
+        (
+            ["model={kind: decoder}", "outputs.phones={kind: chords}", "metrics=[bleu]"],
+            "`metrics` must be without `bleu` where `outputs.phones` is of kind chords",
+        ),
+        (
+            ["metrics=[slot_error]"],
+            "`metrics` must be without `slot_error` where no input is of kind act",
+        ),
+        (
+            ["model={kind: encoder}", "outputs.phones={kind: label}", "metrics=[accuracy]", "decode.sample=true"],
+            "`decode.sample` must be false where `model.kind` is encoder, which is not drawn",
+        ),
+        (
             ["baselines=[majority, kneser_ney]"],
             "`baselines` must be measured by one of `metrics`, but kneser_ney has only perplexity, nats_per_step, "
             "nats_per_sequence, bits_per_character; add one",

@@ -10,12 +10,16 @@ import pytest
 import torch
 from unit.runs.toy import toy, write_words
 
-from unspool import Ragged, Run, baselines, runs
+from unspool import Ragged, Run, baselines, recipes, runs
 from unspool.baselines import KneserNey
+from unspool.data import Table
 from unspool.errors import RunError
+from unspool.fields import LabelField, NumberField, TextField
 from unspool.metrics import METRICS, word_error_rate
+from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.preparing import tables_of
 from unspool.runs.questions import questions
+from unspool.tasks import task_of
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,26 @@ def test_perplexity_alone_needs_no_decoding(told: Run, monkeypatch: pytest.Monke
     records = [json.loads(line) for line in told.folder.metrics.read_text().splitlines()]
     assert score.value == pytest.approx(records[-1]["metrics"]["perplexity"], rel=1e-4)
     assert math.log(score.value) == pytest.approx(records[-1]["metrics"]["loss"], rel=1e-4)
+
+
+def test_classes_and_numbers_are_features_side_by_side() -> None:
+    animals, sizes, names = ["cow", "cow", "hen", "owl"], [1.0, 3.0, 1.0, 2.0], ["calf", "bull", "hen", "owl"]
+    rows = [{"a": animal, "b": size, "y": name} for animal, size, name in zip(animals, sizes, names, strict=True)]
+    fields: dict[str, Any] = {"a": LabelField(), "b": NumberField(), "y": TextField("words")}
+    for column, field in fields.items():
+        field.fit([row[column] for row in rows])
+    recipe = recipes.load(
+        {
+            "data": {"path": "x"},
+            "inputs": {"a": {"kind": "label"}, "b": {"kind": "number"}},
+            "outputs": {"y": {}},
+            "model": {"kind": "decoder"},
+            "train": {"steps": 1},
+        }
+    )
+    asked = [{"a": "cow", "b": 3.5}, {"a": "owl", "b": 1.9}, {"a": "cow", "b": 0.9}, {"a": "hen", "b": 1.1}]
+    told = answers_of_baseline("nearest_features", task_of(recipe, fields), Table.from_rows(rows), asked)
+    assert told == ["bull", "owl", "calf", "hen"]
 
 
 def test_an_ngram_is_asked_for_the_same_tokens(told: Run) -> None:

@@ -140,6 +140,9 @@ def test_a_run_is_compared_with_its_baselines_on_the_same_samples(run: Run) -> N
 
 
 def test_the_command_prints_how_sure_it_is(run: Run, unspool_: Callable[..., Any]) -> None:
+    assert unspool_("evaluate", run.folder.path, "--paired", "cidr").message.startswith(
+        "`cidr` is no metric of answers"
+    )
     printed = unspool_("evaluate", run.folder.path, "--paired", "cider").out
     assert f"\nagainst typical: {runs.against_baselines(run, 'cider')['typical']}\n" in printed
     lines = unspool_("evaluate", run.folder.path, "--paired", "cider", "--json").out.splitlines()

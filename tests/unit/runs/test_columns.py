@@ -77,8 +77,14 @@ def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) 
     assert all(each.value > 90 for rows in by_size.values() for each in rows[1:])
     with pytest.raises(RunError, match="evaluate that part first"):
         runs.by_column(again, "size", "valid")
-    kept = [json.loads(line) for line in (tmp_path / "run/predictions/train.jsonl").read_text().splitlines()]
+    path = tmp_path / "run/predictions/train.jsonl"
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
     assert set(kept[0]["input"]) == {"story", "size"}
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in kept[::-1]))
+    with pytest.raises(RunError, match="must hold predictions for these questions, but they were of others, such as"):
+        runs.by_column(again, "size", "train")
+    with pytest.raises(DataError, match=r"`part` must be one that there is \(train, valid\), but is 'trian'"):
+        runs.by_column(again, "size", "trian")
     assert again.typed('{"story": "the hat is blue", "size": 2}') == asked[0]
     for line in ("the hat is blue", "[1]"):
         with pytest.raises(DataError, match=r'must be a JSON object, such as {"story": "…", "size": "…"}, but is'):
@@ -111,6 +117,8 @@ def test_a_number_is_told(things: Path, tmp_path: Path) -> None:
     )
     (told,) = run.predict([{"story": "the door is red", "size": 1}])
     assert float(told.text) == pytest.approx(12.0, abs=2.0)
+    with pytest.raises(FieldError, match="input 1500 must name all columns that are read, but lacks `size`"):
+        run.predict([{"story": "the door is red"}], first=1500)
     with pytest.raises(RecipeError, match=r"`model\.balanced` must be false for a number"):
         runs.train(
             recipe(things, {"story": TEXT}, {"price": NUMBER}, {"kind": "encoder", "balanced": True}), tmp_path / "no"
@@ -184,9 +192,9 @@ def test_a_text_is_written_from_several_columns(said: Run) -> None:
 def test_kept_predictions_may_hold_any_sign(tmp_path: Path) -> None:
     texts = ["one\u2028two", "a\u0085b\u2029", "line\nbreak\r"]
     folder = Folder(tmp_path)
-    rows = [json.dumps({"prediction": text}, ensure_ascii=False) for text in texts]
+    rows = [json.dumps({"input": text, "prediction": text}, ensure_ascii=False) for text in texts]
     folder.write("predictions/test.jsonl", "\n".join(rows) + "\n")
-    kept = kept_predictions(SimpleNamespace(folder=folder), "test", 3)  # type: ignore[arg-type]
+    kept = kept_predictions(SimpleNamespace(folder=folder), "test", texts)  # type: ignore[arg-type]
     assert [row["prediction"] for row in kept] == texts
 
 

@@ -12,6 +12,7 @@ from unit.runs.toy import YAML, toy
 
 from unspool import Run, runs
 from unspool.errors import RecipeError
+from unspool.runs.folder import new_folder
 
 SHORT = ["train.epochs=null", "train.steps=3", "metrics=[]"]
 
@@ -245,8 +246,21 @@ def test_predict_on_input_that_is_no_text(trained: Run, tmp_path: Path, unspool_
     assert "`nowhere.txt`" in unspool_("predict", trained.folder.path, "nowhere.txt").message
 
 
-def test_what_a_model_can_not_be_taught_leaves_no_folder(words: Path, tmp_path: Path) -> None:
+def test_what_a_model_can_not_be_taught_leaves_no_folder(
+    words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = toy(words, *SHORT, "model={kind: ctc, encoder: {hidden_size: 8}}", "train.scheduled_sampling=0.5")
     with pytest.raises(RecipeError, match=r"`train.scheduled_sampling` must be 0"):
         runs.train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=r"`train.scheduled_sampling` must be 0"):
+        runs.train(recipe)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_trainings_that_begin_in_one_minute_have_a_folder_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = {new_folder("toy") for _ in range(3)}
+    assert len(made) == 3
+    assert all(path.is_dir() for path in made)

@@ -1,13 +1,13 @@
 """What is asked of a table: each input once, and of too many some from all over it."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from unspool.data import Table
-from unspool.runs.groups import _groups
-from unspool.runs.questions import questions
+from unspool.runs.questions import as_json, column_of_questions, questions
 
 
 def task(*, many_answers: bool) -> Any:
@@ -62,5 +62,9 @@ def test_where_nothing_is_read_every_question_has_its_group(many_answers: bool) 
     asking = task(many_answers=many_answers)
     asking.sources = ()
     rows = table(3)
-    assert _groups(rows, asking, "text") == (["t0"] if many_answers else ["t0", "t1", "t2"])
+    assert column_of_questions(rows, asking, "text") == (["t0"] if many_answers else ["t0", "t1", "t2"])
     assert len(questions(rows, asking).inputs) == (1 if many_answers else 3)
+
+
+def test_what_json_does_not_know_is_written_as_its_text() -> None:
+    assert as_json({"größe": Decimal("1.50"), "x": [1.5, None]}) == '{"größe": "1.50", "x": [1.5, null]}'

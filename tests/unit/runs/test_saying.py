@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from unspool import recipes, runs
-from unspool.metrics import bleu_tokenised
+from unspool.errors import RunError
+from unspool.metrics import bleu_tokenised, slot_error
 from unspool.recipes import Recipe
 from unspool.runs.comparing import answers_of_baseline
 from unspool.runs.preparing import tables_of
@@ -91,3 +92,15 @@ def test_what_has_no_figure_for_a_value_alone_is_left_out_there(restaurants: Pat
         "inform": ["bleu_tok", "slot_error"],
     }
     assert found["inform"][1].details == whole["slot_error"].details
+
+
+def test_slot_errors_are_of_the_act_beside_other_columns(restaurants: Path, tmp_path: Path) -> None:
+    run = runs.train(recipe(restaurants, {"tone": LABEL, "act": ACT}, "metrics=[slot_error]"), tmp_path / "run")
+    (score,) = run.evaluate("test")
+    kept = [json.loads(line) for line in (run.folder.predictions / "test.jsonl").read_text().splitlines()]
+    acts = [row["input"]["act"] for row in kept]
+    assert score == slot_error([row["prediction"] for row in kept], [row["references"] for row in kept], acts)
+    with pytest.raises(RunError, match="`baselines` must name one that answers, to be compared with, but names none"):
+        runs.against_baselines(run, "slot_error")
+    with pytest.raises(RunError, match="`metrics` must have one of answers, so that there are some to compare"):
+        runs.against_baselines(run, "slot_error", overrides=["metrics=[perplexity]"])

@@ -173,6 +173,15 @@ def test_attention_is_of_the_column_that_has_steps(
     assert [tick.get_text() for tick in drawn["attention.png"].axes[0].get_xticklabels()] == [*rows[-3]["word"], "end"]
 
 
+def test_a_number_that_is_a_price_is_drawn_as_it_is(drawn: dict[str, Any], train: Callable[..., Run]) -> None:
+    rows = [{"size": number % 7, "price": 100.0 + number} for number in range(40)]
+    run = train(rows, {"size": {"kind": "number"}}, {"price": {"kind": "quantiles"}}, QUIET | {"kind": "encoder"})
+    assert held(run) == ["plots/fan.png"]
+    heights = np.concatenate([line.get_ydata() for line in drawn["fan.png"].axes[0].lines])
+    assert {137.0, 138.0, 139.0} <= set(heights.tolist())
+    assert heights.max() < 200
+
+
 @pytest.fixture
 def clips(tmp_path: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Pictures of noise over time, dark or light, and rows that refer to them."""
@@ -311,6 +320,18 @@ def test_without_matplotlib_music_can_still_be_heard(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     run = train([{"notes": SCALE}] * 6, {}, {"notes": {"kind": "notes"}}, WRITER)
     assert held(run) == ["predictions/sample.mid"]
+
+
+def test_what_goes_wrong_with_a_picture_ends_no_training(
+    train: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("unspool.runs.training.show", lambda run, made: [][0])
+    with caplog.at_level(logging.WARNING, "unspool.runs"):
+        run = train([{"notes": SCALE}] * 6, {}, {"notes": {"kind": "notes"}}, WRITER)
+    assert (run.folder.path / "README.md").exists()
+    assert caplog.messages == [
+        f"not all that `{run.folder.path}` could show is in it: IndexError: list index out of range"
+    ]
 
 
 def test_a_package_that_is_missing_at_the_end_is_a_warning(

@@ -85,11 +85,7 @@ def test_the_command_line_takes_several(three: list[Run], unspool_: Callable[...
 
 def test_mistakes_are_named(three: list[Run], tmp_path: Path) -> None:
     joint = runs.together(*folders(three))
-    with pytest.raises(RunError) as error:
-        joint.predict(ASKED, risk=None)
-    assert str(error.value) == (
-        "`decode.risk` must be chrf where several runs answer together, which ranks the outputs of all, but is null"
-    )
+    assert [each.text for each in joint.predict(ASKED, risk=None)] == [each.text for each in joint.predict(ASKED)]
     with pytest.raises(RunError) as error:
         joint.evaluate("valid", ["metrics=[chrf, perplexity]"])
     assert str(error.value) == (
@@ -105,6 +101,15 @@ def test_mistakes_are_named(three: list[Run], tmp_path: Path) -> None:
     assert str(error.value) == (
         f"`{other.folder.path}` must read word and tell phones as `{three[0].folder.path}` does, but reads name and "
         "tells phones"
+    )
+    labels = ["outputs={phones: {kind: label}}", "model={kind: encoder}", "metrics=[accuracy]"]
+    few = tmp_path / "few.tsv"
+    few.write_text("word\tphones\n" + "".join(f"{number}\t{'AB'[number % 2]}\n" for number in range(60)))
+    told = runs.train(toy(few, *labels, "train.steps=1"), tmp_path / "labels")
+    with pytest.raises(RunError) as error:
+        runs.together(three[0].folder.path, told.folder.path)
+    assert str(error.value) == (
+        f"`{told.folder.path}` must tell a text to answer together with others, but `phones` is a LabelField"
     )
     with pytest.raises(RunError, match="`runs` must be at least one, but are none"):
         runs.Together([])

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ from unspool.runs.scoring import scores
 from unspool.training import checkpoint, read_records
 
 INPUTS = ["abc", "e", "", "deadbe", "a"]
+
+
+def copied(run: Run, path: Path) -> Run:
+    """The same run in a folder that may be changed, without predictions."""
+    shutil.copytree(run.folder.path, path / "copy", ignore=shutil.ignore_patterns("predictions"))
+    return runs.load(path / "copy")
 
 
 def test_five_lines_train_and_answer(words: Path, tmp_path: Path, trained: Run) -> None:
@@ -131,6 +138,33 @@ def test_evaluation_takes_changes(trained: Run) -> None:
         trained.evaluate("test", ["metrics=[]"])
 
 
+def test_what_is_drawn_in_an_evaluation_is_drawn_by_the_seed_it_is_given(trained: Run, tmp_path: Path) -> None:
+    run = copied(trained, tmp_path)
+
+    def drawn(*changes: str) -> list[str]:
+        run.evaluate("valid", ["decode.sample=true", *changes])
+        kept = (run.folder.predictions / "valid.jsonl").read_text().splitlines()
+        return [json.loads(line)["prediction"] for line in kept]
+
+    assert drawn("seed=7") == drawn("decode.seed=7") == drawn("seed=3", "decode.seed=7")
+    assert drawn("seed=7") != drawn() == drawn("seed=0")
+
+
+def test_where_nothing_can_be_written_scores_are_told_all_the_same(
+    trained: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = copied(trained, tmp_path)
+    run.folder.predictions.write_text("a file in its place")
+    expected = trained.evaluate("valid")
+    assert run.evaluate("valid") == expected
+    beside = run.baselines("valid", ["baselines=[majority]"])
+    assert list(beside) == ["majority"]
+    assert [message.split(":")[0] for message in caplog.messages] == [
+        "predictions are not kept",
+        "scores of baselines are not kept",
+    ]
+
+
 def test_a_part_that_there_is_not_is_refused(trained: Run, unspool_: Callable[..., Any]) -> None:
     message = unspool_("evaluate", trained.folder.path, "--part", "tset").message
     assert message == "`part` must be one that there is (train, valid, test), but is 'tset'"
@@ -203,6 +237,5 @@ def test_all_that_stands_beside_an_input_is_right(trained: Run) -> None:
     asked = questions(table, trained.task)
     assert asked == (["a", "b", "c"], [["A", "A H"], ["B", "B"], ["C"]])
     assert questions(table, trained.task, limit=2) == (["a", "b"], [["A", "A H"], ["B", "B"]])
-    assert scores(["wer"], ["A H", "B", "D"], asked.answers, asked.inputs, trained.fields["phones"])[
-        0
-    ].value == pytest.approx(100 / 3)
+    (wer,) = scores(["wer"], ["A H", "B", "D"], asked.answers, asked.inputs, trained.task)
+    assert wer.value == pytest.approx(100 / 3)
