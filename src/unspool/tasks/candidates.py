@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from unspool.data import Batch
 from unspool.errors import RecipeError
-from unspool.fields import Field
 from unspool.models import EncoderWithCandidates, LinesOf, encoder_with_candidates
 from unspool.models.candidates import right_places
 from unspool.models.pooling import log_softmax
-from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
+from unspool.recipes import DecodeSpec, EncoderWithHeadSpec
 from unspool.tasks.asking import in_batches
-from unspool.tasks.base import Prediction
-from unspool.tasks.columns import one_output, ragged, shown, sizes
+from unspool.tasks.base import Prediction, Task
+from unspool.tasks.columns import ragged, shown, sizes
 from unspool.tasks.seq2vec import reading_of
 
 
@@ -46,7 +45,7 @@ class CandidateObjective:
         return {"tokens": self.model.loss(scores, right, self.smoothing)}
 
 
-class SequenceToCandidate:
+class SequenceToCandidate(Task):
     """What a recipe with `model.candidates` asks for.
 
     Args:
@@ -56,16 +55,6 @@ class SequenceToCandidate:
     Raises:
         RecipeError: more outputs than one.
     """
-
-    many_answers = False
-
-    def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        self.recipe, self.fields = recipe, dict(fields)
-        self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.sources, self.target)
 
     def check(self, batches: Iterable[Batch]) -> None:
         """Raise a `DataError` where a right answer is not on offer, as far as ids tell: unknown words are alike."""
@@ -119,15 +108,6 @@ class SequenceToCandidate:
             return [_best(each, row[column].split("\n"), n_best) for each, row in zip(scores, given, strict=True)]
 
         return in_batches(model, self, values, answers, first)
-
-    def alike(self, values: tuple[Any, ...]) -> Any:
-        return values
-
-    def as_text(self, question: Any, answer: Any) -> str:
-        return str(answer)
-
-    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
-        """Nothing is left to do."""
 
 
 def _best(scores: Tensor, offered: Sequence[str], n_best: int) -> Prediction:

@@ -1,4 +1,4 @@
-"""The columns a task reads and writes: which they are, of what kind, and what a network must know of them."""
+"""The columns of a task: of what kind they are, and what a network must know of them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,9 @@ from unspool.errors import RecipeError
 from unspool.fields import ChordsField, Field, LabelField, QuantilesField, RegionsField, TextField
 from unspool.models import ColumnSize, FeaturesOf, LinesOf, OneOf, PictureOf, RegionsOf, SequenceOf, StepsOf
 from unspool.ragged import Ragged
-from unspool.recipes import Recipe
 from unspool.tasks.base import Task
 
 _PICTURES = 4  # dimensions of a batch of them
-
-
-def one_input(recipe: Recipe) -> str:
-    """The one column that is read.
-
-    Raises:
-        RecipeError: there are more.
-    """
-    if len(recipe.inputs) != 1:
-        raise RecipeError(f"`inputs` must name one column for this model, but names {', '.join(recipe.inputs)}")
-    return next(iter(recipe.inputs))
-
-
-def one_output(recipe: Recipe) -> str:
-    """The one column that is written.
-
-    Raises:
-        RecipeError: there are more.
-    """
-    if len(recipe.outputs) != 1:
-        raise RecipeError(f"`outputs` must name one column for this model, but names {', '.join(recipe.outputs)}")
-    return next(iter(recipe.outputs))
 
 
 def sizes(task: Task) -> dict[str, ColumnSize]:

@@ -1,4 +1,4 @@
-"""What a recipe says of a network, as the networks take it."""
+"""What a recipe says of a task and its network, as these take it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,42 @@ from typing import Any
 
 from unspool import cells
 from unspool.cells import Cell
+from unspool.errors import RecipeError
 from unspool.models import Augment, Front
-from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, FrontSpec, PlainSpec, VectorDecoderSpec, imported
+from unspool.recipes import (
+    CTCSpec,
+    DecodeSpec,
+    EncoderDecoderSpec,
+    FrontSpec,
+    PlainSpec,
+    Recipe,
+    VectorDecoderSpec,
+    imported,
+)
 
 _LONGER = 1.5
+
+
+def one_input(recipe: Recipe) -> str:
+    """The one column that is read.
+
+    Raises:
+        RecipeError: there are more.
+    """
+    if len(recipe.inputs) != 1:
+        raise RecipeError(f"`inputs` must name one column for this model, but names {', '.join(recipe.inputs)}")
+    return next(iter(recipe.inputs))
+
+
+def one_output(recipe: Recipe) -> str:
+    """The one column that is written.
+
+    Raises:
+        RecipeError: there are more.
+    """
+    if len(recipe.outputs) != 1:
+        raise RecipeError(f"`outputs` must name one column for this model, but names {', '.join(recipe.outputs)}")
+    return next(iter(recipe.outputs))
 
 
 def layers_of(spec: PlainSpec | CTCSpec | EncoderDecoderSpec) -> dict[str, Any]:

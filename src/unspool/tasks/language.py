@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,8 @@ from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, LanguageModelSpec, Recipe
 from unspool.state import State
 from unspool.tasks.asking import after_openings, is_nothing, seed_of
-from unspool.tasks.base import Prediction
-from unspool.tasks.columns import one_output, ragged, text_field
+from unspool.tasks.base import Prediction, Task
+from unspool.tasks.columns import ragged, text_field
 from unspool.tasks.described import cell_of
 from unspool.training import Carried
 
@@ -81,7 +81,7 @@ class TextObjective:
         return {"tokens": torch.stack(losses).sum()}
 
 
-class LanguageModelling:
+class LanguageModelling(Task):
     """What a recipe with a text alone asks for: how it goes on.
 
     What is asked is an opening; the answer is the opening and what comes after it, over as many lines as it takes.
@@ -94,17 +94,9 @@ class LanguageModelling:
         RecipeError: other columns, or fields of other kinds.
     """
 
-    many_answers = False
-    sources: tuple[str, ...] = ()
-
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        self.recipe, self.fields = recipe, dict(fields)
-        self.target = one_output(recipe)
+        super().__init__(recipe, fields)
         self._text = text_field(fields, self.target).by_lines()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.target,)
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator."""
@@ -180,12 +172,3 @@ class LanguageModelling:
 
     def _prediction(self, found: Hypothesis) -> Prediction:
         return Prediction(self._text.decode(found.tokens), found.score, found.log_probability, found.complete)
-
-    def alike(self, values: tuple[Any, ...]) -> Any:
-        return values
-
-    def as_text(self, question: Any, answer: Any) -> str:
-        return str(answer)
-
-    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
-        """Nothing is left to do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any
 from unicodedata import normalize
@@ -32,9 +32,9 @@ from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, 
 from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
 from unspool.tasks.asking import in_batches, seed_of
-from unspool.tasks.base import Prediction
-from unspool.tasks.columns import one_input, one_output, ragged, shown, source_size, text_field
-from unspool.tasks.described import cell_of, front_of, layers_of, most_steps
+from unspool.tasks.base import Prediction, Task
+from unspool.tasks.columns import ragged, shown, source_size, text_field
+from unspool.tasks.described import cell_of, front_of, layers_of, most_steps, one_input
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
@@ -52,7 +52,7 @@ def sought(how: DecodeSpec, n_best: int) -> int:
     return n_best if how.risk is None else max(how.beam, n_best)
 
 
-class SequenceToSequence:
+class SequenceToSequence(Task):
     """What a recipe with one sequence in and one sequence out asks for.
 
     Args:
@@ -66,17 +66,11 @@ class SequenceToSequence:
     many_answers = True
 
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        self.recipe, self.fields = recipe, dict(fields)
-        self.target = one_output(recipe)
-        self.sources: tuple[str, ...] = self._sources()
+        super().__init__(recipe, fields)
         self.longest_target = 0
 
     def _sources(self) -> tuple[str, ...]:
         return (one_input(self.recipe),)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.sources, self.target)
 
     def source(self, batch: Batch) -> Any:
         """What the model reads of a batch."""
@@ -269,15 +263,9 @@ class SequenceToSequence:
         """The most steps where inputs do not tell: a number for all. (batch,)"""
         return torch.full((batch.batch_size,), most_steps(self.longest_target, how))
 
-    def alike(self, values: tuple[Any, ...]) -> Any:
-        return values
-
     def as_text(self, question: Any, answer: Any) -> str:
         """As what is written: composed characters (NFC), as a text field reads them."""
         return normalize("NFC", str(answer))
-
-    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
-        """Nothing is left to do."""
 
     def _answers(
         self, found: Sequence[Sequence[Hypothesis]], given: Sequence[Any], how: DecodeSpec, n_best: int

@@ -26,8 +26,8 @@ from unspool.models import (
 from unspool.models.reader_assembly import Reading
 from unspool.recipes import DecodeSpec, EncoderWithHeadSpec, Recipe
 from unspool.tasks.asking import in_batches
-from unspool.tasks.base import Prediction
-from unspool.tasks.columns import one_output, shown, sizes
+from unspool.tasks.base import Prediction, Task
+from unspool.tasks.columns import shown, sizes
 from unspool.tasks.described import cell_of, front_of
 
 
@@ -58,7 +58,7 @@ class HeadObjective:
         return {"tokens": self.model.head.loss(scores, target, self.smoothing, weights)}
 
 
-class SequenceToVector:
+class SequenceToVector(Task):
     """What a recipe with columns in and one class, several labels, a number or its quantiles out asks for.
 
     Args:
@@ -69,11 +69,8 @@ class SequenceToVector:
         RecipeError: other columns, or fields of other kinds.
     """
 
-    many_answers = False
-
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        self.recipe, self.fields = recipe, dict(fields)
-        self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
+        super().__init__(recipe, fields)
         answer = self.fields[self.target]
         if not isinstance(answer, LabelField | LabelsField | NumberField | QuantilesField):
             raise RecipeError(
@@ -81,10 +78,6 @@ class SequenceToVector:
                 f"with a head, but is a {type(answer).__name__}"
             )
         self.answer: LabelField | LabelsField | NumberField | QuantilesField = answer
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.sources, self.target)
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator."""
@@ -145,13 +138,10 @@ class SequenceToVector:
 
         return in_batches(model, self, values, answers, first)
 
-    def alike(self, values: tuple[Any, ...]) -> Any:
-        return values
-
     def as_text(self, question: Any, answer: Any) -> str:
         if isinstance(self.answer, LabelsField):
             return self.answer.as_text(answer)
-        return str(answer)
+        return super().as_text(question, answer)
 
     def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
         """Calibrate probabilities and choose thresholds, on validation examples."""

@@ -18,7 +18,7 @@ from unspool.models import vector_decoder
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.asking import after_openings, by_column, is_nothing
-from unspool.tasks.base import Prediction
+from unspool.tasks.base import Prediction, Task
 from unspool.tasks.columns import shown, sizes, text_field, token_field
 from unspool.tasks.described import decoding_of
 from unspool.tasks.seq2seq import SequenceToSequence, sought
@@ -52,7 +52,7 @@ class VectorToSequence(SequenceToSequence):
             )
 
     def _sources(self) -> tuple[str, ...]:
-        return tuple(self.recipe.inputs)
+        return Task._sources(self)  # all of them
 
     def source(self, batch: Batch) -> Any:
         return shown(batch, self.sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,8 @@ from unspool.models import (
 from unspool.ragged import Ragged
 from unspool.recipes import DecodeSpec, Recipe, VectorDecoderSpec
 from unspool.tasks.asking import after_openings, in_batches, is_nothing, seed_of
-from unspool.tasks.base import Prediction
-from unspool.tasks.columns import one_output, ragged, shown, sizes
+from unspool.tasks.base import Prediction, Task
+from unspool.tasks.columns import ragged, shown, sizes
 from unspool.tasks.described import decoding_of, most_steps
 
 
@@ -46,7 +46,7 @@ class StepObjective:
         return {"tokens": self.model.loss(columns, ragged(batch, self.target))}
 
 
-class ToSteps:
+class ToSteps(Task):
     """What a recipe asks for whose output is notes, rows of pixels or strokes, and whose inputs are a vector or none.
 
     Without inputs, what is asked is an opening, which the answer goes on from.
@@ -59,21 +59,14 @@ class ToSteps:
         RecipeError: other columns, or fields of other kinds.
     """
 
-    many_answers = False
-
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
-        self.recipe, self.fields = recipe, dict(fields)
-        self.sources, self.target = tuple(recipe.inputs), one_output(recipe)
+        super().__init__(recipe, fields)
         self.longest_target = 0
         if recipe.train.label_smoothing or recipe.train.scheduled_sampling:
             name = "label_smoothing" if recipe.train.label_smoothing else "scheduled_sampling"
             raise RecipeError(
                 f"`train.{name}` must be 0 where steps are no tokens, but is {getattr(recipe.train, name):g}"
             )
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.sources, self.target)
 
     def build(self, longest_target: int = 0) -> nn.Module:
         """The model, its weights drawn from torch's generator.
@@ -170,12 +163,3 @@ class ToSteps:
     def _told(self, steps: Tensor) -> Any:
         found = self.fields[self.target].decode(steps)
         return found.tolist() if hasattr(found, "tolist") else found
-
-    def alike(self, values: tuple[Any, ...]) -> Any:
-        return values
-
-    def as_text(self, question: Any, answer: Any) -> str:
-        return str(answer)
-
-    def finish(self, model: nn.Module, batches: Iterable[Batch]) -> None:
-        """Nothing is left to do."""
