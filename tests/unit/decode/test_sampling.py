@@ -26,6 +26,15 @@ def test_what_leaves_the_best_token_alone_is_greedy(model: Any) -> None:
             assert got.score == got.log_probability
 
 
+def test_no_temperature_is_too_low_in_single_precision() -> None:
+    model = model_of(0).float()
+    source = encoded(model)
+    for got, best in zip(
+        sample(model, source, max_length=6, temperature=1e-46), greedy(model, source, max_length=6), strict=True
+    ):
+        assert got.tokens.tolist() == best.tokens.tolist()
+
+
 @models()
 def test_what_is_drawn_depends_on_the_example_alone_and_on_the_seed(model: Any) -> None:
     options = {"max_length": 8, "temperature": 2.0}

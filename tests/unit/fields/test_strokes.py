@@ -44,10 +44,10 @@ def test_drawings_come_back_and_offsets_of_training_have_deviation_1(drawn: list
         np.testing.assert_allclose(again.decode(encoded), expected, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("offset", [0.1, 0.3, 1e6 + 0.1])
+@pytest.mark.parametrize("offset", [0.1, 0.7, 1e6 + 0.1])
 def test_the_scale_is_1_where_all_offsets_are_the_same(offset: float) -> None:
     field = StrokesField()
-    field.fit([[[offset, offset, 0]] * 3, [[offset, offset, 1]]])
+    field.fit([[[offset, offset, 0]] * 3])
     assert field.scale == 1
 
 
