@@ -22,7 +22,7 @@ extern "C" __attribute__((visibility("default"))) double unspool_rate(int64_t th
     std::vector<const Operand*> at;
     for (int64_t r = 0; r < rows; ++r) at.push_back(x.data() + r * deep(K));
     auto once = [&] {
-      for (int64_t p = 0; p < panels; ++p) step_product<C>(sums.data(), at.data(), rows, weights + p * deep(K) * C * V, deep(K));
+      for (int64_t p = 0; p < panels; ++p) step_product<C>(sums.data(), at.data(), rows, weights + p * deep(K) * C * V, deep(K), nullptr);
     };
     once();
     for (++ready; ready < threads;) std::this_thread::yield();

@@ -7,8 +7,8 @@ import copy
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -131,12 +131,24 @@ def test_a_long_batch_of_many_rows_equals_the_plain_python_loop(name: str, ran: 
     check(ran, cell, *batch(cell, [40, 3, 0, 25, 1, 17, 40, 8, 8, 2, 31], torch.float64))
 
 
-def test_a_cell_whose_weights_lie_far_takes_more_rows_at_once_and_is_right() -> None:
+@pytest.mark.parametrize("lengths", [[5] * 90, [3, 1, 2, 0] * 24, [60, *[1] * 80]])
+def test_more_sequences_than_a_thread_steps_at_once_are_right(lengths: list[int]) -> None:
     torch.manual_seed(0)
-    cell = cells.GRU(4, 420).double()
-    assert cell.weight_hidden.numel() >= emit.FAR
-    assert "R = 24;" in forms.compiled(cell).program.source
-    check("native", cell, *batch(cell, [3, 1, 2, 0] * 12, torch.float64))
+    cell = cells.GRU(4, 20).double()
+    assert len(lengths) > 2 * emit.ROWS
+    check("native", cell, *batch(cell, lengths, torch.float64))
+
+
+@pytest.mark.parametrize("kind", [cells.LSTM, cells.LayerNormLSTM])
+@pytest.mark.parametrize("context", [nullcontext, engine.recomputing])
+def test_rows_that_would_lie_a_power_of_two_apart_and_more_steps_than_a_cache_holds_are_right(
+    kind: type[GatedCell], context: Callable[[], AbstractContextManager[None]]
+) -> None:
+    torch.manual_seed(0)
+    cell = kind(5, 128).double()
+    assert emit.apart(512) > 512
+    with context():
+        check("native", cell, *batch(cell, [40, 33, 0, 7, 40, 21, 1, 38, 40, 40], torch.float64))
 
 
 @without_native

@@ -88,3 +88,19 @@ def test_gradients_of_two_batches_at_once_are_those_of_one_after_the_other(
             for _ in range(2):  # a graph that is kept still has its numbers
                 for found, right in zip(gradients(total), expected, strict=True):
                     assert torch.equal(found, right)
+
+
+def test_outputs_and_gradients_are_not_touched_by_the_next_run() -> None:
+    cell, lengths = cells.LSTM(512, 512), [300, 250]
+    assert cell.weight_input.nbytes >= memory._Blocks.LEAST
+
+    def found(seed: int) -> list[Tensor]:
+        torch.manual_seed(seed)
+        x = torch.randn(sum(lengths), 512, requires_grad=True)
+        outputs = unroll(cell, Ragged(x, lengths)).outputs.values
+        return [outputs, *torch.autograd.grad(outputs.square().sum(), [x, *cell.parameters()])]
+
+    first = found(0)
+    copies = [tensor.clone() for tensor in first]
+    found(1)
+    assert all(tensor.equal(copy) for tensor, copy in zip(first, copies, strict=True))

@@ -15,7 +15,8 @@ pytestmark = without_native
 FLAGS = "-O0 -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 # Widths that fill no vector, alone and side by side; rows that fill no tile; a layer norm, wide enough that threads
-# share a step where there is one row; a matrix of its own; both directions at once.
+# share a step where there is one row; a matrix of its own; both directions at once. Then rows a line apart, and more of
+# them than are stepped at once or lie in a cache.
 RUN = """
 import torch
 from unspool import Ragged, cells, engine, unroll
@@ -33,6 +34,8 @@ for make in (lambda: cells.LSTM(3, 19), lambda: cells.LayerNormLSTM(5, 103), lam
             both = Bidirectional(cell, make())
         with engine.using("native"):
             both(inputs).outputs.values.sum().backward()
+with engine.using("native"):
+    unroll(cells.LSTM(3, 128), Ragged(torch.randn(480, 3), [6] * 80)).outputs.values.sum().backward()
 print("all clean")
 """
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -66,7 +68,29 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
     if dtype not in (torch.float32, torch.float64) or (cast is None and inputs.values.dtype != dtype):
         return f"it computes in float32 or float64, inputs and weights alike, not {inputs.values.dtype} and {dtype}"
     made = compiled(cell)
+    _asked.cell, _asked.made = weakref.ref(cell), made
     return made if isinstance(made, str) else None
+
+
+class _Asked(threading.local):
+    """The cell that a thread has asked about last, and what was found, for the run that follows: a fiftieth of a short one
+    would be spent on looking it up again."""
+
+    def __init__(self) -> None:
+        self.cell: Callable[[], Cell | None] = _nobody
+        self.made: Native | str = ""
+
+    def take(self, cell: GatedCell) -> Native | str:
+        found = self.made if self.cell() is cell else compiled(cell)
+        self.cell = _nobody
+        return found
+
+
+def _nobody() -> None:
+    return None
+
+
+_asked = _Asked()
 
 
 def _tensor(cell: GatedCell, name: str) -> Tensor:
@@ -107,7 +131,7 @@ def refusal_of_both(ahead: Cell, back: Cell, inputs: Ragged) -> str | None:
 
 def _run(inputs: Ragged, cells: Sequence[tuple[GatedCell, State, bool]]) -> tuple[Ragged, list[State]]:
     """Cells of one compiled form, each with its state and whether it reads from the end."""
-    native = compiled(cells[0][0])
+    native = _asked.take(cells[0][0])
     assert isinstance(native, Native)
     layout, dtype, keep = inputs.layout, native.dtype, not _recomputing.get()
     batch = Batch(layout.lengths, layout.total)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from unspool.engine.native import compiler, memory
-from unspool.engine.native.emit import Program
+from unspool.engine.native.emit import Program, apart
 from unspool.errors import EngineError
 
 _NUMBERS = {torch.float32: "float", torch.float64: "double"}
@@ -134,7 +134,7 @@ class Native:
 
     def space(self, role: str, batch: Batch, width: int | None = None) -> Tensor:
         """Working memory for (total, width); as wide as the gates if not said."""
-        return memory.space(role, batch.total * (self.gates if width is None else width), self.dtype)
+        return memory.space(role, batch.total * apart(self.gates if width is None else width), self.dtype)
 
     def call(self, function: str, batch: Batch, *runs: Told) -> None:
         """Call into the library, for several runs at once. Tensors go as pointers, several as arrays of these."""

@@ -5,8 +5,10 @@
 #include "operands.hpp"
 #include "teams.hpp"
 
-// The rows of one step times one panel: sums (rows, C V). K counts operands, here and wherever there is a panel.
-template <int C> void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K);
+// The rows of one step times one panel: sums (rows, C V). K counts operands, here and wherever there is a panel. Meanwhile
+// what lies `ahead` is fetched, unless that is null.
+template <int C>
+void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K, Ahead* ahead);
 
 // One column block into panels. Element (k, column) is at source[k along_k + column along_column]. The panel's C
 // vectors are `blocks` maps side by side (gates), of which this is number `block`.
@@ -19,8 +21,9 @@ using Step = void(const Operand* packed, const T* const* parameters, const T* co
 using Pack = void(Operand* packed, const T* const* parameters, int thread, int threads);
 
 struct Cell {
-  int64_t rows;  // sequences that a thread steps at once
+  int64_t rows;  // sequences that a thread steps at once, at most
   int64_t fields, gates, hidden_gates;
+  int64_t gates_apart, hidden_apart;  // from one row of them to the next
   int64_t tape, sums, taps;  // numbers that a step keeps, that a sequence adds up; rows that a step leaves for products
   int64_t scratch;           // numbers that a step works in
   int64_t forward_packed, backward_packed;  // operands

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unspool.engine.backward import Backward
+from unspool.engine.backward import LINE, Backward
 from unspool.engine.graph import StepGraph, ordered
 from unspool.engine.native.function import Function
 from unspool.engine.plan import Place, Plan, plan
 
-ROWS = 12  # sequences that a thread steps at once: two tiles of a product, so that a weight read serves both
-FAR = 2**19  # numbers of a hidden weight that do not stay in a core's own cache: read from afar, it serves four tiles
+ROWS = (
+    36  # sequences that a thread steps at once, at most: six tiles of a product, all served by one reading of a weight
+)
+
+
+def apart(width: int) -> int:
+    """Numbers from one row of so many to the next: no large power of two, by which all rows would lie in the same few
+    lines of a cache."""
+    return width + LINE if width and width % 512 == 0 else width
 
 
 @dataclass
@@ -51,9 +58,8 @@ def program(graph: StepGraph, shapes: dict[str, tuple[int, ...]]) -> Program:
     """
     back = Backward(graph)
     parameters = _parameters_of(graph, back)
-    rows = ROWS if graph.hidden_gates * graph.widths[0] < FAR else 2 * ROWS
     forward, backward = _forward(graph, back), _backward(graph, back)
-    functions = [Function(*each, parameters, shapes, rows) for each in (forward, backward)]
+    functions = [Function(*each, parameters, shapes, ROWS) for each in (forward, backward)]
     return Program(
         "\n".join(_lines(graph, back, functions)),
         parameters,
@@ -99,6 +105,8 @@ def _lines(graph: StepGraph, back: Backward, functions: list[Function]) -> list[
         "fields": len(graph.state),
         "gates": graph.gates,
         "hidden_gates": graph.hidden_gates,
+        "gates_apart": apart(graph.gates),
+        "hidden_apart": apart(graph.hidden_gates),
         "tape": back.tape_width,
         "sums": back.sums,
         "taps": len(back.taps),

@@ -53,15 +53,18 @@ def compiled(cell: GatedCell) -> Native | str:
 def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
     """What a trace holds fast: plain attributes, functions, kinds of modules, and which tensors there are."""
     for module in cell.modules() if cell._modules else (cell,):
-        own = module.__dict__
-        names = sorted(own.keys() - _NEVER_ASKED)
-        yield tuple([(name, own[name]) for name in names if isinstance(own[name], _PLAIN)])
-        several = [(name, own[name]) for name in names if isinstance(own[name], (tuple, list))]
-        if several:
-            yield tuple([(name, *value) for name, value in several if all(isinstance(item, _PLAIN) for item in value)])
-        functions = [(name, weakref.ref(own[name])) for name in names if isinstance(own[name], _FUNCTIONS)]
-        if functions:
-            yield tuple(functions)
+        plain, several, functions = [], [], []
+        for name, value in module.__dict__.items():
+            if name in _NEVER_ASKED:
+                continue
+            if isinstance(value, _PLAIN):
+                plain.append((name, value))
+            elif isinstance(value, (tuple, list)):
+                if all(isinstance(item, _PLAIN) for item in value):
+                    several.append((name, *value))
+            elif isinstance(value, _FUNCTIONS):
+                functions.append((name, weakref.ref(value)))
+        yield tuple(plain), tuple(several), tuple(functions)
         shapes = [None if t is None else t.shape for t in (*module._parameters.values(), *module._buffers.values())]
         yield type(module), tuple(module._parameters), tuple(module._buffers), tuple(shapes)
 

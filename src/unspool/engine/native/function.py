@@ -207,7 +207,7 @@ class Function:
                 guard = f"if (j + {part * group.vectors} * V < {loop.width}) " if part else ""
                 lines.append(
                     f"    {guard}step_product<{group.panel}>(sums{number} + {part} * R * {group.panel} * V, "
-                    f"x{number}, rows, {panel.format(part)}, deep({group.x.width}));"
+                    f"x{number}, rows, {panel.format(part)}, deep({group.x.width}), team.ahead);"
                 )
         lines += [
             "    for (int r = 0; r < rows; ++r)",

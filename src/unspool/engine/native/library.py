@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from unspool.engine.native.calling import Batch, Native
+from unspool.engine.native.emit import apart
 from unspool.engine.native.operators import Run, Steps, backward, forward
 
 _known: dict[str, Native] = {}
@@ -85,7 +86,7 @@ def _(
         *(x.new_empty(size, width) for width in native.widths),
         *(x.new_empty(total, width) for width in native.widths[1:]),
         x.new_empty(total, program.tape) if keep and program.tape else x.new_empty(0),
-        x.new_empty(total, native.gates) if again else x.new_empty(0),
+        x.new_empty(total, apart(native.gates)) if again else x.new_empty(0),
     ]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from unspool.engine.native import memory
 from unspool.engine.native.calling import NOTHING, Batch, Native, Told, threads
+from unspool.engine.native.emit import apart
 from unspool.errors import EngineError
 
 
@@ -67,7 +68,7 @@ def forward(
         The outputs of all runs side by side, (total, width · runs), and what each leaves.
     """
     size, program, width = batch.size, native.program, native.widths[0]
-    outputs = x.new_empty(batch.total, width * len(runs))
+    outputs = memory.kept(x, batch.total, width * len(runs))
     made, calls = [], []
     for number, run in enumerate(runs):
         own = outputs[:, number * width : (number + 1) * width] if len(runs) > 1 else outputs
@@ -79,7 +80,7 @@ def forward(
         final = [x.new_empty(size, width) for width in native.widths]
         reads_again = training and program.needs_from_input and (keep or not program.tape)
         gates = f"gates {number}"
-        from_input = memory.kept(x, batch.total, native.gates) if reads_again else native.space(gates, batch)
+        from_input = memory.kept(x, batch.total, apart(native.gates)) if reads_again else native.space(gates, batch)
         tape = memory.kept(x, batch.total, program.tape) if training and keep and program.tape else None
         calls.append(
             Told(
@@ -121,7 +122,7 @@ class _Room(NamedTuple):
         program, size = native.program, batch.size
         return _Room(
             [
-                x.new_empty(weight.shape) if weight is not None and need else None
+                _like(weight) if weight is not None and need else None
                 for weight, need in zip(run.weights, needs[:4], strict=True)
             ],
             [
@@ -131,6 +132,10 @@ class _Room(NamedTuple):
             x.new_zeros(size, program.sums) if program.sums else x.new_empty(0),
             [memory.kept(x, batch.total, width) for width in program.taps],
         )
+
+
+def _like(weight: Tensor) -> Tensor:
+    return memory.kept(weight, *weight.shape) if weight.dim() == 2 else torch.empty_like(weight)
 
 
 def backward(
@@ -153,7 +158,7 @@ def backward(
     """
     program, width = native.program, native.widths[0]
     given = x.new_zeros(1, width * len(runs)) if given is None else given.contiguous()
-    to_x = torch.empty_like(x) if needs[0] else None
+    to_x = memory.kept(x, *x.shape) if needs[0] else None
     rooms, calls, asked = [], [], []
     needs, final = needs[1:], iter(to_final)
     for number, (run, left) in enumerate(zip(runs, steps, strict=True)):

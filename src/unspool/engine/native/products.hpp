@@ -88,6 +88,13 @@ template <class X> INLINE X held(X x) {
 // Where a panel's vector c lies, in slices of W.
 template <int W> INLINE int64_t place(int c, int64_t K) { return (c / W * K * W + c % W) * V; }
 
+struct RowsAt {  // rows anywhere in memory
+  const Operand* const* x;
+  Ahead* ahead;
+  INLINE Operand operator()(int m, int64_t k) const { return x[m][k]; }
+};
+constexpr int PER_PIECE = 8;  // along k, for each piece of what is fetched ahead
+
 // sums[m][c] = Σ_k a(m, k) panel[k][c], (M, C V) with rows `stride` apart, for C vectors of a panel, in slices of W. One that
 // is FAR is fetched ahead of its use.
 template <int M, int C, int W, bool ADD, bool FAR, class A>
@@ -97,8 +104,7 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) s[m][c] = ADD ? load(sums + m * stride + c * V) : vec{};
-#pragma GCC unroll LINES
-  for (int64_t k = 0; k < K; ++k, panel += W * V) {
+  auto line = [&](int64_t k) __attribute__((always_inline)) {
     if constexpr (FAR)
 #pragma GCC unroll 16
       for (int c = 0; c < C; ++c) __builtin_prefetch(panel + AHEAD * W * V + place<W>(c, K));
@@ -123,7 +129,19 @@ INLINE void tile(T* __restrict sums, int64_t stride, A a, const Operand* __restr
         for (int c = 0; c < C; ++c) add_product(s[m][c], x, b[c]);
       }
     }
-  }
+    panel += W * V;
+  };
+  int64_t k = 0;
+  if constexpr (std::is_same_v<A, RowsAt>)
+    if (a.ahead)
+      for (const char* piece; k + PER_PIECE <= K && (piece = a.ahead->take()); k += PER_PIECE) {
+#pragma GCC unroll 16
+        for (int i = 0; i < PIECE; i += LINE) __builtin_prefetch(piece + i);
+#pragma GCC unroll LINES
+        for (int i = 0; i < PER_PIECE; ++i) line(k + i);
+      }
+#pragma GCC unroll LINES
+  for (; k < K; ++k) line(k);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 16
@@ -145,10 +163,6 @@ INLINE void tile_upto(int rows, T* sums, int64_t stride, A a, const Operand* pan
   tile_of<M, C, W, ADD>(sums, stride, a, panel, K);
 }
 
-struct RowsAt {  // rows anywhere in memory
-  const Operand* const* x;
-  INLINE Operand operator()(int m, int64_t k) const { return x[m][k]; }
-};
 struct RowsApart {  // rows of a matrix
   const Operand* x;
   int64_t stride;
@@ -160,17 +174,18 @@ struct Across {  // as many columns of a matrix as a tile has rows, copied besid
   INLINE Operand operator()(int m, int64_t k) const { return x[k * tile_rows(4) + m]; }
 };
 
-template <int C> void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K) {
+template <int C>
+void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K, Ahead* ahead) {
   constexpr int M = tile_rows(C), W = slice(C);
   int sliced = rows;
   if constexpr (W < C)
     if (const int last = rows % M; last <= FEW) sliced -= last;
   for (int c = 0; c < C; c += W)
     for (int r = 0; r < sliced; r += M)
-      tile_upto<M, W, W, false>(sliced - r, sums + (r * C + c) * V, C * V, RowsAt{x + r}, panel + c * K * V, K);
+      tile_upto<M, W, W, false>(sliced - r, sums + (r * C + c) * V, C * V, RowsAt{x + r, ahead}, panel + c * K * V, K);
   if constexpr (W < C)
     if (sliced < rows)
-      tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced}, panel, K);
+      tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced, ahead}, panel, K);
 }
 
 #if defined(__GNUC__) && !defined(HALVES)
@@ -334,17 +349,24 @@ void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand*
   }
 }
 
+constexpr int ROWS_AHEAD = 12;  // between a row that is fetched and the one that is read, where rows lie far apart
+
 // sums += the columns of g over all rows, row after row.
 inline void add_rows(T* sums, const T* g, int64_t g_stride, int64_t rows, int64_t columns) {
-  constexpr int C = 6;
-  int64_t c = 0;
-  for (; c + C * V <= columns; c += C * V) {
+  auto add = [&](int64_t c, auto vectors) {
+    constexpr int C = vectors;
     vec s[C];
     for (int i = 0; i < C; ++i) s[i] = load(sums + c + i * V);
     for (int64_t r = 0; r < rows; ++r)
-      for (int i = 0; i < C; ++i) s[i] += load(g + r * g_stride + c + i * V);
+      for (int i = 0; i < C; ++i) {
+        __builtin_prefetch(g + (r + ROWS_AHEAD) * g_stride + c + i * V);
+        s[i] += load(g + r * g_stride + c + i * V);
+      }
     for (int i = 0; i < C; ++i) store(sums + c + i * V, s[i]);
-  }
+  };
+  int64_t c = 0;
+  for (; c + 3 * V <= columns; c += 3 * V) add(c, Int<3>{});
+  for (; c + V <= columns; c += V) add(c, Int<1>{});
   for (int64_t r = 0; r < rows && c < columns; ++r)
     for (int64_t i = c; i < columns; ++i) sums[i] += g[r * g_stride + i];
 }
@@ -379,7 +401,7 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
 // for each thread.
 inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
-  constexpr int R = tile_rows(4), W = slice(4);
+  constexpr int R = tile_rows(4), W = slice(4), WHOLE = 8;  // at least R, and copied by one instruction
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + W * V - 1) / (W * V);
@@ -392,10 +414,11 @@ inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t
     const int64_t count = rows - start < DEPTH ? rows - start : DEPTH, K = deep(count);
     auto next = [&](int64_t k) { return DEEP > 1 && DEEP * k + 1 < count; };
     for (int64_t k = 0; k < K; ++k) {
-      const T *const *row = x + start + DEEP * k;
+      const T *const *row = x + start + DEEP * k, *later = row[k + ROWS_AHEAD < K ? DEEP * ROWS_AHEAD : 0];
       for (int64_t p = 0, column = 0; p < panels; ++p, column += W * V) {
         Operand* to = packed + (p * K + k) * W * V;
         const T* after = next(k) ? row[1] + column : nullptr;
+        for (int i = 0; i < W * V; i += LINE / int{sizeof(T)}) __builtin_prefetch(later + column + i);
         if (column + W * V <= N)
           lay(to, row[0] + column, after, W * V, W * V);
         else
@@ -420,7 +443,14 @@ inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t
       for (int64_t k = 0; k < K; ++k) {
         const Operand* from = left + k * left_stride + group;
         Operand* to = beside + k * R;
+        for (int i = 0; i < TILES * R; i += LINE / int{sizeof(Operand)})
+          __builtin_prefetch(from + ROWS_AHEAD * left_stride + i);
         int64_t m = group;
+        if (m + TILES * R == stop && k + 1 < K) {  // what is too much of each is of the next row, which comes after it
+#pragma GCC unroll 16
+          for (int i = 0; i < TILES; ++i) std::memcpy(to + i * K * R, from + i * R, WHOLE * sizeof(Operand));
+          continue;
+        }
         for (; m + R <= stop; m += R, from += R, to += K * R) std::memcpy(to, from, R * sizeof(Operand));
         if (m < stop) std::memcpy(to, from, (stop - m) * sizeof(Operand));
       }

@@ -1,7 +1,7 @@
 // A cell over a ragged batch, forward in time and back: compiled once for all cells, and linked to each. `cell` is what
 // emit.py writes.
 //
-// Each thread owns whole sequences and steps up to R of them at once. As one ends, the next takes its place, so that no
+// Each thread owns whole sequences and steps several of them at once. As one ends, the next takes its place, so that no
 // step is computed that is not real, and no thread waits for another. Every row has its own addresses: nothing is
 // gathered, packed or padded. Where there are more threads than sequences, a team of threads shares the columns of each
 // step instead; see teams.hpp.
@@ -21,10 +21,10 @@
 #include "cell.hpp"
 #include "products.hpp"
 
-template void step_product<1>(T*, const Operand* const*, int, const Operand*, int64_t);
-template void step_product<2>(T*, const Operand* const*, int, const Operand*, int64_t);
-template void step_product<3>(T*, const Operand* const*, int, const Operand*, int64_t);
-template void step_product<4>(T*, const Operand* const*, int, const Operand*, int64_t);
+template void step_product<1>(T*, const Operand* const*, int, const Operand*, int64_t, Ahead*);
+template void step_product<2>(T*, const Operand* const*, int, const Operand*, int64_t, Ahead*);
+template void step_product<3>(T*, const Operand* const*, int, const Operand*, int64_t, Ahead*);
+template void step_product<4>(T*, const Operand* const*, int, const Operand*, int64_t, Ahead*);
 
 // Memory that is kept for the next call: to touch fresh memory costs a fault for every page.
 class Store {
@@ -90,11 +90,11 @@ struct Told {
   int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
   const T *x, *weight_input, *bias_input;
-  T* from_input;   // (total, GATES), computed here where x is given
+  T* from_input;   // (total, GATES), rows `gates_apart`, computed here where x is given
   T* tape;         // (total, TAPE), or null
   const T* given;  // gradient of the outputs
   T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
-  T *to_input, *to_hidden;         // (total, GATES), (total, HIDDEN_GATES)
+  T *to_input, *to_hidden;         // (total, GATES), (total, HIDDEN_GATES), their rows likewise
   T* sums;                         // (batch, SUMS), zeros at first
   Operand *packed_input, *packed;  // for single steps: weights packed before
   const T* const* parameters;
@@ -167,17 +167,30 @@ void meet(Barrier& barrier, int size) {
 // Where teams are of one size, there may be threads too many: these are idle.
 inline Team team_of(int thread, int threads, int teams, std::vector<Barrier>& barriers) {
   const int size = threads / teams, number = thread / size;
-  return {thread % size, size, number, teams, number < teams ? &barriers[number] : nullptr};
+  return {thread % size, size, number, teams, number < teams ? &barriers[number] : nullptr, nullptr};
 }
 inline bool idle(const Team& team) { return team.number >= team.teams; }
 
 // Packed numbers that a step must read for meeting after each of its loops to be worth it.
 constexpr int64_t WORTH_A_TEAM = 32768;
 
+// How many rows are stepped at once, of so many there could be: as few times as can be, evenly, in whole tiles.
+inline int rows_at_once(int64_t rows) {
+  constexpr int64_t TILE = tile_rows(4);
+  const int64_t times = std::max<int64_t>((rows + cell.rows - 1) / cell.rows, 1), each = (rows + times - 1) / times;
+  return std::clamp((each + TILE - 1) / TILE * TILE, 2 * TILE, cell.rows);
+}
+// How many sequences a thread steps at once: so many that all are through when the longest is.
+inline int rows_for(const Call& a, const Team& team) {
+  const int64_t first = a.batch ? a.order[0] : 0, longest = a.batch ? a.offsets[first + 1] - a.offsets[first] : 0;
+  const int64_t steps = team.teams * std::max<int64_t>(longest, 1);
+  return rows_at_once((a.total + steps - 1) / steps);
+}
+
 // How many sequences are shared out at first: as many as teams of one thread have places for, or else all. The ones after
 // these, which are shorter, go to whoever comes to need one, so that none waits for a team whose core is slow at the moment.
 inline int64_t shared_out(const Call& a, const Team& team) {
-  return team.size > 1 ? a.batch : std::min<int64_t>(a.batch, team.teams * cell.rows);
+  return team.size > 1 ? a.batch : std::min<int64_t>(a.batch, team.teams * rows_for(a, team));
 }
 
 // The sequences of each call that a team begins with, the longest first: the next goes to whoever has the fewest steps
@@ -202,9 +215,10 @@ struct Turn {
   const std::vector<int64_t>& mine;
   std::atomic<int64_t>& taken;  // by all teams, of those that were not shared out
   int64_t shared;
+  int rows;  // at once
   size_t done = 0;
   Turn(const Call& a, const std::vector<int64_t>& mine, std::atomic<int64_t>& taken, const Team& team)
-      : a(a), mine(mine), taken(taken), shared(shared_out(a, team)) {}
+      : a(a), mine(mine), taken(taken), shared(shared_out(a, team)), rows(rows_for(a, team)) {}
   bool next(int64_t& s) {
     if (done < mine.size()) {
       s = mine[done++];
@@ -232,7 +246,7 @@ struct Slot {
 
 // Runs `step(slots, count)` until all sequences are through; `empty(s)` for those of no step.
 template <class Step, class Empty> void through(const Call& a, Turn turn, Step step, Empty empty) {
-  const int rows = cell.rows;
+  const int rows = turn.rows;
   std::vector<Slot> slots(rows);
   std::vector<int> homes(rows);
   int count = 0, vacant = rows;
@@ -306,24 +320,61 @@ template <class P> class Addresses {
   const P* data() const { return all.data(); }
 };
 
+// What the next step will read and write of each row that goes on: of so many numbers, in so many places. Nothing where a
+// team has several threads, or where all steps' numbers stay in a thread's own cache.
+class Fetching {
+  static constexpr int64_t OWN = int64_t{1} << 20;  // bytes
+  std::vector<const char*> pieces;
+  Ahead ahead{};
+  size_t count = 0;
+  bool worth;
+
+ public:
+  Fetching(const Call& a, const Team& team, int64_t numbers, int64_t places)
+      : worth(team.size == 1 && a.total * numbers * int64_t{sizeof(T)} > OWN * team.teams) {
+    if (worth) pieces.resize(cell.rows * (numbers * sizeof(T) / PIECE + 2 * places));
+  }
+  void start() { count = 0; }
+  void add(const T* row, int64_t numbers) {
+    const char* from = reinterpret_cast<const char*>(row);
+    for (int64_t i = 0; i < numbers * int64_t{sizeof(T)}; i += PIECE) pieces[count++] = from + i;
+  }
+  Team with(Team team) {
+    ahead = {pieces.data(), pieces.data() + count};
+    if (worth) team.ahead = &ahead;
+    return team;
+  }
+  explicit operator bool() const { return worth; }
+};
+
 template <bool TAPED>
 void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& work, const Team& team) {
   const int F = cell.fields;
   auto kept = [&](int home, int k, int64_t t) { return work.kept(home, k, t); };
   Addresses<const T*> in(F + 1);
   Addresses<T*> out(F + 1);
+  Fetching fetching(a, team, cell.gates + state_width() + (TAPED ? cell.tape : 0), F + 2);
   auto step = [&](const Slot* slots, int count) {
+    fetching.start();
     for (int r = 0; r < count; ++r) {
       const auto [s, t, home] = slots[r];
       const int64_t row = row_of(a, s, t);
-      in[0][r] = a.from_input + row * cell.gates;
+      in[0][r] = a.from_input + row * cell.gates_apart;
       for (int k = 0; k < F; ++k) {
         in[1 + k][r] = a.fields[k] || t == 0 ? before(a, s, t, k) : kept(home, k, t - 1);
         out[k][r] = a.fields[k] ? a.fields[k] + row * stride_of(a, k) : kept(home, k, t);
       }
       out[F][r] = TAPED ? a.tape + row * cell.tape : nullptr;
+      if (fetching && t + 1 < a.offsets[s + 1] - a.offsets[s]) {
+        const int64_t next = row_of(a, s, t + 1);
+        fetching.add(a.from_input + next * cell.gates_apart, cell.gates);
+        for (int k = 0; k < F; ++k)
+          if (a.fields[k]) fetching.add(a.fields[k] + next * stride_of(a, k), cell.widths[k]);
+        if (TAPED) fetching.add(a.tape + next * cell.tape, cell.tape);
+      }
     }
-    (TAPED ? cell.forward_taped : cell.forward)(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(), team);
+    (TAPED ? cell.forward_taped : cell.forward)(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(),
+                                                fetching.with(team));
     for (int r = 0; r < count && team.place == 0; ++r) {
       const int64_t s = slots[r].sequence;
       if (slots[r].done + 1 == a.offsets[s + 1] - a.offsets[s])
@@ -346,7 +397,7 @@ struct Projection {
   }
   void rows(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (a.x)
-      linear<false>(a.from_input, cell.gates, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, cell.gates,
+      linear<false>(a.from_input, cell.gates_apart, a.x, a.input, packed.get(), a.bias_input, a.total, a.input, cell.gates,
                     space, thread, threads, &pieces);
   }
 };
@@ -404,11 +455,13 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   auto to_final = [&](int64_t s, int k) { return a.to_final[k] ? a.to_final[k] + s * cell.widths[k] : a.zeros; };
   Addresses<const T*> in(3 + 3 * F);
   Addresses<T*> out(BACK + F + 1 + cell.taps), again(F + 1);
+  Fetching fetching(a, team, 2 * cell.gates + cell.hidden_gates + state_width() + cell.widths[0] + cell.tape, F + 5);
   auto step = [&](const Slot* slots, int count) {
+    fetching.start();
     for (int r = 0; r < count; ++r) {
       const auto [s, done, home] = slots[r];
       const int64_t t = a.offsets[s + 1] - a.offsets[s] - 1 - done, row = row_of(a, s, t);
-      in[0][r] = a.from_input ? a.from_input + row * cell.gates : nullptr;
+      in[0][r] = a.from_input ? a.from_input + row * cell.gates_apart : nullptr;
       for (int k = 0; k < F; ++k) {
         in[1 + k][r] = before(a, s, t, k);
         in[1 + F + k][r] = a.fields[k] + row * stride_of(a, k);
@@ -419,13 +472,22 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
       if (AGAIN) again[F][r] = work.tape.get() + r * cell.tape;
       in[1 + 2 * F][r] = AGAIN ? again[F][r] : a.tape + row * cell.tape;
       in[2 + 2 * F][r] = a.given + row * a.given_stride;
-      out[0][r] = a.to_input + row * cell.gates;
-      out[1][r] = a.to_hidden + row * cell.hidden_gates;
+      out[0][r] = a.to_input + row * cell.gates_apart;
+      out[1][r] = a.to_hidden + row * cell.hidden_apart;
       out[BACK + F][r] = a.sums + s * cell.sums;
       for (int i = 0; i < cell.taps; ++i) out[BACK + F + 1 + i][r] = a.taps[i] + row * cell.tap_widths[i];
+      if (fetching && t > 0) {
+        const int64_t next = row_of(a, s, t - 1);
+        if (!AGAIN) fetching.add(a.tape + next * cell.tape, cell.tape);
+        if (a.from_input) fetching.add(a.from_input + next * cell.gates_apart, cell.gates);
+        if (a.given_stride) fetching.add(a.given + next * a.given_stride, cell.widths[0]);
+        for (int k = 0; k < F; ++k) fetching.add(before(a, s, t - 1, k), cell.widths[k]);
+        fetching.add(a.to_input + next * cell.gates_apart, cell.gates);
+        if (a.to_hidden != a.to_input) fetching.add(a.to_hidden + next * cell.hidden_apart, cell.hidden_gates);
+      }
     }
     if (AGAIN) cell.forward_taped(packed_forward, a.parameters, in.data(), again.data(), count, work.scratch.get(), team);
-    cell.backward(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(), team);
+    cell.backward(packed, a.parameters, in.data(), out.data(), count, work.scratch.get(), fetching.with(team));
   };
   through(a, turn, step, [&](int64_t s) {
     for (int k = 0; k < F && team.place == 0; ++k)
@@ -452,19 +514,19 @@ struct WeightsBack {
   }
   void of_inputs(const Call& a, Operand* space, int thread, int threads, Rows& pieces) const {
     if (through_x(a))
-      (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, cell.gates, packed.get(), nullptr, a.total,
+      (a.adds ? linear<true> : linear<false>)(a.to_x, a.input, a.to_input, cell.gates_apart, packed.get(), nullptr, a.total,
                                               cell.gates, a.input, space, thread, threads, &pieces);
   }
   void of_weights(const Call& a, Operand* space, int thread, int threads) const {
-    auto one = [&](T* weight, T* bias, const T* g, int64_t gates, const T* const* rows, int64_t columns) {
+    auto one = [&](T* weight, T* bias, const T* g, int64_t apart, int64_t gates, const T* const* rows, int64_t columns) {
       if (weight)
-        weight_gradient(weight, bias, g, gates, gates, rows, columns, a.total, space, thread, threads);
+        weight_gradient(weight, bias, g, apart, gates, rows, columns, a.total, space, thread, threads);
       else if (bias)
-        column_sums(bias, g, gates, a.total, gates, thread, threads);
+        column_sums(bias, g, apart, a.total, gates, thread, threads);
     };
-    one(a.to_weight_input, a.to_bias_input, a.to_input, cell.gates, x.data(), a.input);
-    one(a.to_weight_hidden, same_biases(a) ? nullptr : a.to_bias_hidden, a.to_hidden, cell.hidden_gates, hidden.data(),
-        cell.widths[0]);
+    one(a.to_weight_input, a.to_bias_input, a.to_input, cell.gates_apart, cell.gates, x.data(), a.input);
+    one(a.to_weight_hidden, same_biases(a) ? nullptr : a.to_bias_hidden, a.to_hidden, cell.hidden_apart,
+        cell.hidden_gates, hidden.data(), cell.widths[0]);
   }
   static bool same_biases(const Call& a) { return a.to_bias_input && a.to_bias_hidden && a.to_input == a.to_hidden; }
   void finish(const Call& a) const {
@@ -524,7 +586,7 @@ inline void pack_for_steps(const Told& a) {
   cell.pack_forward(a.packed, a.parameters, 0, 1);
 }
 inline void step(const Told& a) {
-  const int64_t R = cell.rows, F = cell.fields;
+  const int64_t R = rows_at_once((a.batch + a.threads - 1) / a.threads), F = cell.fields;
   const int64_t tiles = (a.batch + R - 1) / R;
   const bool worth = cell.forward_packed >= WORTH_A_TEAM;
   const int64_t threads = worth ? a.threads : std::min(a.threads, tiles);

@@ -13,9 +13,17 @@ struct Part {
   int first, last;
 };
 
+// What the next step will read and write, in pieces of memory: fetched while this step multiplies, which needs little of it.
+constexpr int LINE = 64, PIECE = 4 * LINE;  // bytes
+struct Ahead {
+  const char *const *next, *const *end;
+  INLINE const char* take() { return next == end ? nullptr : *next++; }
+};
+
 struct Team {
   int place, size, number, teams;
   Barrier* barrier;
+  Ahead* ahead;  // or null
 
   void wait() const {
     if (size > 1) meet(*barrier, size);
