@@ -73,8 +73,8 @@ def refusal(cell: Cell, inputs: Ragged) -> str | None:
 
 
 class _Asked(threading.local):
-    """The cell that a thread has asked about last, and what was found, for the run that follows: a fiftieth of a short one
-    would be spent on looking it up again."""
+    """The cell that a thread has asked about last, and what was found, for the run that follows: to look it up again
+    would take a fiftieth of a short one."""
 
     def __init__(self) -> None:
         self.cell: Callable[[], Cell | None] = _nobody

@@ -43,12 +43,12 @@ class _Lease(ctypes.c_char * sys.maxsize):  # type: ignore[misc]
 
 
 class _Blocks:
-    """What lies between the pass forward and the one back: lent to a tensor, and back when nothing holds that any more.
+    """Outputs, gradients and what lies between: lent to a tensor, and back when nothing holds that any more.
 
     Without a lock, since a tensor may go at any moment, in any thread: a block is taken by who pops it.
     """
 
-    LEAST, MOST = 2**20, 128 * 2**20  # bytes of a block; of all that are kept
+    LEAST, MOST = 2**20, 256 * 2**20  # bytes of a block; of all that are kept
 
     def __init__(self) -> None:
         self._free: dict[int, Tensor] = {}  # the longest kept first
@@ -86,7 +86,7 @@ def space(role: str, count: int, dtype: torch.dtype) -> Tensor:
 
 
 def kept(like: Tensor, rows: int, width: int) -> Tensor:
-    """(rows, width) numbers, of anything, that are held until a gradient is there; their memory is used again."""
+    """(rows, width) numbers, of anything, for as long as something holds them; then their memory is used again."""
     count = rows * width
     if _spaces.fresh or count * like.dtype.itemsize < _Blocks.LEAST:
         return like.new_empty(rows, width)
