@@ -24,6 +24,7 @@ from unspool.models.emissions import Emission as Emission
 from unspool.models.emissions import MixtureEmission as MixtureEmission
 from unspool.models.encoder import Encoded as Encoded
 from unspool.models.encoder import Encoder as Encoder
+from unspool.models.ensemble import Ensemble as Ensemble
 from unspool.models.heads import ClassHead as ClassHead
 from unspool.models.heads import Head as Head
 from unspool.models.heads import LabelsHead as LabelsHead
