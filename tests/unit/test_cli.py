@@ -87,6 +87,10 @@ class Notes:
         self._note("by_column", column, part, overrides)
         return {f"qa{task}": [Score(task, "wer", "lower", {}, "")] for task in (1, 2)}
 
+    def groups_of(self, loaded: Any, column: str, part: str, overrides: list[str]) -> list[str]:
+        self._note("groups_of", column, part, overrides)
+        return ["qa1", "qa2"]
+
     def typed(self, line: str) -> str:
         return line
 
@@ -157,7 +161,11 @@ def test_evaluate_prints_a_line_or_an_object_for_each_metric(run: Callable[..., 
 
 def test_evaluate_shows_each_value_of_a_column(run: Callable[..., Result], notes: Notes) -> None:
     rows = run("evaluate", "here", "--by", "task").out.splitlines()
-    assert notes.asked[-1] == ("by_column", "task", "test", [])
+    what = ("task", "test", [])
+    steps = ["together", "groups_of", "evaluate", "baselines", "by_column"]
+    assert [step for step, *_ in notes.asked] == steps, "what can't be told apart is said before all is decoded"
+    assert notes.asked[1] == ("groups_of", *what)
+    assert notes.asked[-1] == ("by_column", *what)
     assert rows[1:] == ["", "          wer", "qa1      1.00", "qa2      2.00"]
     objects = [json.loads(line) for line in run("evaluate", "here", "--by", "task", "--json").out.splitlines()]
     assert [(each.get("by"), each.get("group")) for each in objects] == [(None, None), ("task", "qa1"), ("task", "qa2")]

@@ -138,8 +138,10 @@ def evaluate(
 
     with on_devices(context, devices) as group:
         loaded, changes = runs.together(run, *(others or [])), overrides or []
+        if by is not None:
+            runs.groups_of(loaded, by, part, changes)  # told now rather than after all is decoded
         if paired is not None:
-            runs.comparable(loaded, paired, changes)  # told now rather than after all is decoded
+            runs.comparable(loaded, paired, changes)  # likewise
         scores = loaded.evaluate(part, changes)
     if group.first:
         with parallel.alone():

@@ -3,6 +3,7 @@
 from unspool.runs.dry_run import dry_run as dry_run
 from unspool.runs.folder import Folder as Folder
 from unspool.runs.groups import by_column as by_column
+from unspool.runs.groups import groups_of as groups_of
 from unspool.runs.pairing import against_baselines as against_baselines
 from unspool.runs.pairing import comparable as comparable
 from unspool.runs.run import Run as Run

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from unspool import recipes
+from unspool.data import Table
 from unspool.errors import DataError, RunError
 from unspool.metrics import METRICS, Score
 from unspool.runs.preparing import tables_of
@@ -37,6 +38,25 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
         RunError: no such metric; no predictions, or those of other rows.
         DataError: no such column.
     """
+    metrics, table, groups = _told_apart(run, column, part, overrides)
+    kept = kept_predictions(run, part, questions(table, run.task).inputs)
+    found = {}
+    for name in sorted(set(groups), key=_natural):
+        rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
+        found[name] = list(_scores(metrics, rows, run.task))
+    return found
+
+
+def groups_of(run: Run, column: str, part: str = "test", overrides: Sequence[str] = ()) -> list[str]:
+    """The values that `by_column` tells apart, in its order; that there are some is known before the run is evaluated.
+
+    Args, Raises: as of `by_column`; predictions are not asked for.
+    """
+    return sorted(set(_told_apart(run, column, part, overrides)[2]), key=_natural)
+
+
+def _told_apart(run: Run, column: str, part: str, overrides: Sequence[str]) -> tuple[list[str], Table, list[str]]:
+    """The metrics of what is predicted, the part's table, and the column's value for each of its questions."""
     recipe = recipes.load(run.recipe, overrides)
     metrics = [name for name in recipe.metrics if name in METRICS]
     if not metrics:
@@ -45,13 +65,7 @@ def by_column(run: Run, column: str, part: str = "test", overrides: Sequence[str
             f"{', '.join(recipe.metrics) or 'none'}"
         )
     table = part_of(tables_of(recipe), part)
-    groups = column_of_questions(table, run.task, column)
-    kept = kept_predictions(run, part, questions(table, run.task).inputs)
-    found = {}
-    for name in sorted(set(groups), key=_natural):
-        rows = [row for row, group in zip(kept, groups, strict=True) if group == name]
-        found[name] = list(_scores(metrics, rows, run.task))
-    return found
+    return metrics, table, column_of_questions(table, run.task, column)
 
 
 def _scores(metrics: Sequence[str], rows: Sequence[dict[str, Any]], task: Task) -> Iterator[Score]:

@@ -73,7 +73,9 @@ def test_labels_are_told_from_a_text_and_a_number(things: Path, tmp_path: Path) 
     assert {each.text for each in told[0].n_best} == {"big", "blue"}
     assert again.evaluate("train")[0].value > 95
     by_size = runs.by_column(again, "size", "train")
-    assert list(by_size) == ["0", "1", "2"]
+    assert list(by_size) == runs.groups_of(again, "size", "train") == ["0", "1", "2"]
+    with pytest.raises(DataError, match="siz"):
+        runs.groups_of(again, "siz", "train")
     assert all(each.value > 90 for rows in by_size.values() for each in rows[1:])
     with pytest.raises(RunError, match="evaluate that part first"):
         runs.by_column(again, "size", "valid")
@@ -185,7 +187,7 @@ def test_a_text_is_written_from_several_columns(said: Run) -> None:
     both = runs.by_column(again, "colour", "train", ["metrics=[perplexity, accuracy]"])
     assert [[score.name for score in each] for each in both.values()] == [["accuracy"]] * 3
     with pytest.raises(RunError, match="must have one of what is predicted to tell it by `colour`, but has perplexity"):
-        runs.by_column(again, "colour", "train", ["metrics=[perplexity]"])
+        runs.groups_of(again, "colour", "train", ["metrics=[perplexity]"])
     assert all(len(each.text.split()) <= 6 for each in again.predict(asked, sample=True, temperature=50.0))
 
 
