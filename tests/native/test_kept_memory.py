@@ -104,3 +104,28 @@ def test_outputs_and_gradients_are_not_touched_by_the_next_run() -> None:
     copies = [tensor.clone() for tensor in first]
     found(1)
     assert all(tensor.equal(copy) for tensor, copy in zip(first, copies, strict=True))
+
+
+@pytest.mark.parametrize("steps", [20, 3000])
+def test_outputs_may_be_changed_in_place_and_detached_whatever_their_size(steps: int) -> None:
+    cell, scale = cells.LSTM(8, 128), torch.ones(128, requires_grad=True)
+    x = torch.randn(steps, 8, requires_grad=True)
+    with torch.no_grad():
+        outputs = unroll(cell, Ragged(x, [steps])).outputs.values
+    kept_values = outputs.clone()
+    assert not outputs._is_view()
+    outputs.mul_(scale).sum().backward()
+    torch.testing.assert_close(scale.grad, kept_values.sum(0))
+    (to_x,) = torch.autograd.grad(unroll(cell, Ragged(x, [steps])).outputs.values.sum(), [x])
+    assert to_x.detach_().shape == x.shape
+    assert unroll(cell, Ragged(x, [steps])).outputs.values.detach_().shape == (steps, 128)
+
+
+def test_a_block_larger_than_the_bound_does_not_drive_out_the_others(
+    blocks: memory._Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory._Blocks, "MOST", 4 * 2**20)
+    place = kept().data_ptr()
+    kept(2000)  # with the room to grow that a block has, above the bound
+    kept(4096)
+    assert kept().data_ptr() == place

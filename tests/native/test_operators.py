@@ -20,6 +20,7 @@ CELLS = [
     lambda: cells.GRU(3, 4),
     lambda: cells.LayerNormLSTM(4, 6),
     lambda: cells.SCLSTM(3, 4),
+    lambda: cells.LayerNormLSTM(4, 128),  # whose gates' rows lie apart
 ]
 
 

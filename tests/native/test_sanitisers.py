@@ -34,8 +34,12 @@ for make in (lambda: cells.LSTM(3, 19), lambda: cells.LayerNormLSTM(5, 103), lam
             both = Bidirectional(cell, make())
         with engine.using("native"):
             both(inputs).outputs.values.sum().backward()
+inputs = Ragged(torch.randn(432, 3), [6] * 72)
 with engine.using("native"):
-    unroll(cells.LSTM(3, 128), Ragged(torch.randn(480, 3), [6] * 80)).outputs.values.sum().backward()
+    unroll(cells.LSTM(3, 128), inputs).outputs.values.sum().backward()
+    Bidirectional(cells.LayerNormLSTM(3, 128), cells.LayerNormLSTM(3, 128))(inputs).outputs.values.sum().backward()
+    with engine.recomputing():
+        unroll(cells.LSTM(3, 128), inputs).outputs.values.sum().backward()
 print("all clean")
 """
 

@@ -66,10 +66,10 @@ def test_threads_that_share_a_step_give_what_one_gives(name: str, lengths: list[
 
 
 @pytest.mark.parametrize("name", WIDE)
-def test_a_stepper_of_few_rows_gives_what_one_thread_gives(name: str) -> None:
+def test_a_stepper_gives_what_one_thread_gives_and_what_the_cell_gives(name: str) -> None:
     torch.manual_seed(0)
     cell = WIDE[name]()
-    for rows in (1, 13):
+    for rows in (1, 13, 37, 74, 160):
         x, found = torch.randn(rows, cell.input_size), []
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
@@ -79,6 +79,10 @@ def test_a_stepper_of_few_rows_gives_what_one_thread_gives(name: str) -> None:
             found.append((output, *state))
         for other in found[1:]:
             assert all(map(torch.equal, found[0], other))
+        state = cell.initial_state(rows)
+        for _ in range(3):
+            output, state = cell(x, state)
+        torch.testing.assert_close(found[0][0], output, rtol=1e-4, atol=1e-5)
 
 
 def both_ways(ahead: GatedCell, back: GatedCell, inputs: Ragged, states: Any, given: Tensor, *, at_once: bool) -> Any:

@@ -9,9 +9,7 @@ from unspool.engine.graph import StepGraph, ordered
 from unspool.engine.native.function import Function
 from unspool.engine.plan import Place, Plan, plan
 
-ROWS = (
-    36  # sequences that a thread steps at once, at most: six tiles of a product, all served by one reading of a weight
-)
+ROWS = 36  # sequences that a thread steps at once, at most: six tiles of a product, for one reading of a weight
 
 
 def apart(width: int) -> int:

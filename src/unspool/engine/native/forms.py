@@ -54,7 +54,7 @@ def _what_an_update_may_ask(cell: GatedCell) -> Iterator[Any]:
     """What a trace holds fast: plain attributes, functions, kinds of modules, and which tensors there are."""
     for module in cell.modules() if cell._modules else (cell,):
         plain, several, functions = [], [], []
-        for name, value in module.__dict__.items():
+        for name, value in list(module.__dict__.items()):  # another thread may add to it
             if name in _NEVER_ASKED:
                 continue
             if isinstance(value, _PLAIN):

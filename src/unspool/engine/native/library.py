@@ -45,8 +45,11 @@ def recurrence(
     native = _known[cell]
     run = Run(_placed(weights, there), parameters, initial)
     _, (steps,) = forward(native, Batch(lengths, len(x)), x, [run], training=True, keep=keep)
+    # What no one writes is made zero: an operator's result is the same each time.
     if steps.tape is not None and native.program.gaps:
-        steps.tape[:, native.program.gaps] = 0  # an operator's result is the same each time
+        steps.tape[:, native.program.gaps] = 0
+    if steps.from_input is not None:
+        steps.from_input[:, native.gates :] = 0
     rest = (steps.tape, steps.from_input)
     return [*_present(steps.fields[:1]), *steps.final, *_present(steps.fields[1:]), *_present(rest, like=x)]
 

@@ -70,6 +70,8 @@ class _Blocks:
         return None
 
     def _back(self, block: Tensor) -> None:
+        if len(block) > self.MOST:
+            return  # rather than all others
         self._free[id(block)] = block
         over = sum(map(len, list(self._free.values()))) - self.MOST
         for key, each in list(self._free.items()):
@@ -88,9 +90,9 @@ def space(role: str, count: int, dtype: torch.dtype) -> Tensor:
 def kept(like: Tensor, rows: int, width: int) -> Tensor:
     """(rows, width) numbers, of anything, for as long as something holds them; then their memory is used again."""
     count = rows * width
-    if _spaces.fresh or count * like.dtype.itemsize < _Blocks.LEAST:
+    if _spaces.fresh or not _Blocks.LEAST <= count * like.dtype.itemsize <= _Blocks.MOST:
         return like.new_empty(rows, width)
-    return _blocks.lend(count, like.dtype).view(rows, width)
+    return _blocks.lend(count, like.dtype).resize_(rows, width)  # a view would be one for autograd, too
 
 
 @contextmanager

@@ -122,7 +122,7 @@ class _Room(NamedTuple):
         program, size = native.program, batch.size
         return _Room(
             [
-                _like(weight) if weight is not None and need else None
+                _room_for(weight) if weight is not None and need else None
                 for weight, need in zip(run.weights, needs[:4], strict=True)
             ],
             [
@@ -134,7 +134,7 @@ class _Room(NamedTuple):
         )
 
 
-def _like(weight: Tensor) -> Tensor:
+def _room_for(weight: Tensor) -> Tensor:
     return memory.kept(weight, *weight.shape) if weight.dim() == 2 else torch.empty_like(weight)
 
 

@@ -401,7 +401,8 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
 // for each thread.
 inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
-  constexpr int R = tile_rows(4), W = slice(4), WHOLE = 8;  // at least R, and copied by one instruction
+  constexpr int R = tile_rows(4), W = slice(4), WHOLE = 8;  // copied by one instruction
+  static_assert(R <= WHOLE && WHOLE <= 2 * R);
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
   const int64_t last = std::min<int64_t>(tiles * (thread + 1) / threads * R, M);
   const int64_t panels = (N + W * V - 1) / (W * V);

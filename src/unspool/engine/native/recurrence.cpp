@@ -90,7 +90,7 @@ struct Told {
   int64_t adds;                         // whether to_x is added to what is there
   int64_t output_stride, given_stride;  // from one step's output to the next one's; a gradient may be one row for all
   const T *x, *weight_input, *bias_input;
-  T* from_input;   // (total, GATES), rows `gates_apart`, computed here where x is given
+  T* from_input;   // (total, GATES), rows `gates_apart` but for single steps, computed here where x is given
   T* tape;         // (total, TAPE), or null
   const T* given;  // gradient of the outputs
   T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
@@ -174,7 +174,7 @@ inline bool idle(const Team& team) { return team.number >= team.teams; }
 // Packed numbers that a step must read for meeting after each of its loops to be worth it.
 constexpr int64_t WORTH_A_TEAM = 32768;
 
-// How many rows are stepped at once, of so many there could be: as few times as can be, evenly, in whole tiles.
+// How many rows are stepped at once, of so many: in as few turns as can be, evenly, in whole tiles of a panel of 4 vectors.
 inline int rows_at_once(int64_t rows) {
   constexpr int64_t TILE = tile_rows(4);
   const int64_t times = std::max<int64_t>((rows + cell.rows - 1) / cell.rows, 1), each = (rows + times - 1) / times;
@@ -586,10 +586,10 @@ inline void pack_for_steps(const Told& a) {
   cell.pack_forward(a.packed, a.parameters, 0, 1);
 }
 inline void step(const Told& a) {
-  const int64_t R = rows_at_once((a.batch + a.threads - 1) / a.threads), F = cell.fields;
-  const int64_t tiles = (a.batch + R - 1) / R;
+  constexpr int64_t TILE = tile_rows(4);
+  const int64_t F = cell.fields, tiles = (a.batch + TILE - 1) / TILE, teams = (tiles + 1) / 2;
   const bool worth = cell.forward_packed >= WORTH_A_TEAM;
-  const int64_t threads = worth ? a.threads : std::min(a.threads, tiles);
+  const int64_t threads = worth ? a.threads : std::min(a.threads, teams);
   const auto space = spaces(threads, linear_space(a.input));
   const auto scratch = works(threads, false);
   std::vector<Barrier> barriers(threads);
@@ -597,12 +597,13 @@ inline void step(const Told& a) {
     linear<false>(a.from_input, cell.gates, a.x, a.input, a.packed_input, a.bias_input, a.batch, a.input, cell.gates,
                   space[thread].get(), thread, count);
     together(count);
-    const Team team = team_of(thread, count, std::min<int64_t>(tiles, count), barriers);
+    const Team team = team_of(thread, count, std::min<int64_t>(teams, count), barriers);
     if (idle(team)) return;
     Addresses<const T*> in(F + 1);
     Addresses<T*> out(F + 1);
-    const int64_t stop = std::min(tiles * (team.number + 1) / team.teams * R, a.batch);
-    for (int64_t start = tiles * team.number / team.teams * R; start < stop; start += R) {
+    const int64_t first = tiles * team.number / team.teams * TILE;
+    const int64_t stop = std::min(tiles * (team.number + 1) / team.teams * TILE, a.batch), R = rows_at_once(stop - first);
+    for (int64_t start = first; start < stop; start += R) {
       const int rows = std::min<int64_t>(R, stop - start);
       for (int r = 0; r < rows; ++r) {
         in[0][r] = a.from_input + (start + r) * cell.gates;
