@@ -3,8 +3,8 @@
     python benchmarks/roofline.py [--rounds 9]
 
 Rows of one step of an LSTM, as few and as many at once as the engine takes them, times packed weights of several sizes:
-within the nearest cache, the second and the third. No engine that computes in float32 goes beyond the first line. Where all threads together are hardly faster than one, they share what multiplies: the system's two
-processors are one core.
+within the nearest cache, the second and the third. No engine that computes in float32 goes beyond the first line. Where
+all threads together are hardly faster than one, they share what multiplies: the system's two processors are one core.
 """
 
 import argparse
