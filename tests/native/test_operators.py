@@ -51,6 +51,19 @@ def test_pytorch_finds_nothing_wrong_with_the_operator(make: Any, keep: bool) ->
     torch.library.opcheck(recurrence, arguments(make(), keep=keep))
 
 
+@pytest.mark.parametrize("make", CELLS)
+def test_an_operator_gives_the_same_numbers_each_time_in_what_no_one_reads_too(make: Any) -> None:
+    torch.manual_seed(0)
+    given = arguments(make(), keep=True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    try:
+        torch.use_deterministic_algorithms(True)  # fresh memory is full of NaN
+        found = recurrence(*given)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(tensor.isfinite().all() for tensor in found)
+
+
 def test_an_unroll_of_fake_tensors_gives_the_shapes_of_a_real_one() -> None:
     cell, batch = cells.LSTM(3, 4), Ragged(torch.randn(5, 3), [2, 3])
     with engine.using("native"):
