@@ -30,10 +30,12 @@ INLINE Operand rounded(T x) {  // to nearest even, in the upper half; a NaN stay
   return x != x ? bits | 0x00400000u : bits + 0x7fffu + ((bits >> 16) & 1u);
 }
 INLINE Operand paired(T first, T second) { return rounded(first) >> 16 | (rounded(second) & 0xffff0000u); }
+// A vector of operands from a row, here and where operands are numbers.
+INLINE __m512bh operands_from(const T* x) { return _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x)); }
 const Operand* operands_of(const T* x, int64_t K, Operand* space) {
   int64_t k = 0;
   for (; k + 32 <= K; k += 32) {
-    const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k));
+    const __m512bh both = operands_from(x + k);
     std::memcpy(space + k / 2, &both, sizeof both);
   }
   for (; k + 1 < K; k += 2) space[k / 2] = paired(x[k], x[k + 1]);
@@ -52,6 +54,7 @@ INLINE void operands_of(const T* one, const T* next, int64_t count, Operand* to)
 }
 #else
 INLINE vec spread(T x) { return splat(x); }
+INLINE vec operands_from(const T* x) { return load(x); }
 INLINE void add_product(vec& sum, vec x, vec w) { sum += x * w; }
 #endif
 
@@ -188,7 +191,7 @@ void step_product(T* sums, const Operand* const* x, int rows, const Operand* pan
       tile_upto<FEW, C, W, false>(rows - sliced, sums + sliced * C * V, C * V, RowsAt{x + sliced, ahead}, panel, K);
 }
 
-#if defined(__GNUC__) && !defined(HALVES)
+#ifdef __GNUC__
 #define TURNS
 #ifdef __clang__
 #define CHOSEN(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
@@ -238,16 +241,26 @@ void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t 
       for (int64_t start = 0; start < deep(K); start += V) {
         const int64_t stop = std::min<int64_t>(start + V, deep(K));
 #ifdef TURNS
-        if (along_k == 1 && n == V && stop - start == V) {
+        if (along_k == 1 && n == V && stop - start == V && DEEP * stop <= K) {
           vec square[V];
 #pragma GCC unroll 16
           for (int i = 0; i < V; ++i) {
-            square[i] = load(from + start + i * along_column);
-            __builtin_prefetch(from + start + (i + V) * along_column);  // of the next V columns, which lie far
+            const T* row = from + DEEP * start + i * along_column;
+            const auto line = operands_from(row);
+            std::memcpy(&square[i], &line, BYTES);
+            for (int d = 0; d < DEEP; ++d)  // of the next V columns, which lie far
+              __builtin_prefetch(row + V * along_column + d * V);
           }
           turn(square);
 #pragma GCC unroll 16
-          for (int i = 0; i < V; ++i) store(to + (start + i) * W * V, square[i]);
+          for (int i = 0; i < V; ++i) std::memcpy(to + (start + i) * W * V, &square[i], BYTES);
+          continue;
+        }
+#endif
+#ifdef HALVES
+        if (along_column == 1 && n == V && DEEP * stop <= K) {
+          for (int64_t k = start; k < stop; ++k)
+            operands_of(from + DEEP * k * along_k, from + (DEEP * k + 1) * along_k, V, to + k * W * V);
           continue;
         }
 #endif
