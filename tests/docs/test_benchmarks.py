@@ -4,6 +4,7 @@ import argparse
 import copy
 import dataclasses
 import io
+import itertools
 import json
 import sys
 import wave
@@ -263,9 +264,10 @@ def test_a_cell_from_the_cache_is_there_sooner_than_one_that_is_compiled() -> No
 
 @pytest.mark.usefixtures("_path")
 @pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
-def test_a_roofline_is_measured_on_each_number_of_threads() -> None:
-    found = script("roofline").measure([1, 2], rounds=1, seconds=0.001)
-    assert {name for name, _ in found} == set(script("roofline").SIZES)
+def test_a_roofline_is_measured_for_each_number_of_rows_on_each_number_of_threads() -> None:
+    roofline = script("roofline")
+    found = roofline.measure([1, 2], rounds=1, seconds=0.001)
+    assert {*found} == {*itertools.product(roofline.SIZES, roofline.ROWS, [1, 2])}
     assert all(rate > 0 for rate in found.values())
 
 
