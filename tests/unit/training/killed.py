@@ -61,8 +61,20 @@ def deadly(name: str, number: int) -> None:
     setattr(os, function, counted)
 
 
-def deaths(folder: Path, chance: random.Random) -> int:
-    """Returns how many children died before one came to the end."""
+def lasts(folder: Path) -> float:
+    """Seconds that a child takes which no one kills."""
+    start = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        folder.mkdir()
+        train(folder)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return time.perf_counter() - start
+
+
+def deaths(folder: Path, chance: random.Random, whole: float) -> int:
+    """Returns how many children died before one came to the end; `whole` is how long that takes in one go."""
     for died in range(100):
         child = os.fork()
         if child == 0:
@@ -70,7 +82,7 @@ def deaths(folder: Path, chance: random.Random) -> int:
                 deadly(folder.name, chance.randint(4, 9) + died)
             train(folder)
             os._exit(0)
-        moment = chance.uniform(0.02, 0.15 + 0.05 * died)
+        moment = whole * chance.uniform(0.1, 0.4 + 0.1 * max(0, died - 1))
         if folder.name == "random":
             time.sleep(moment)
             os.kill(child, signal.SIGKILL)
@@ -82,6 +94,8 @@ def deaths(folder: Path, chance: random.Random) -> int:
 
 if __name__ == "__main__":
     trainer(limits=Limits(steps=1)).run()  # what PyTorch loads late is loaded here, and not in each child
-    for folder in sorted(Path(sys.argv[1]).iterdir()):
-        sys.stdout.write(f"{folder.name} {deaths(folder, random.Random(5))}\n")
+    within = Path(sys.argv[1])
+    whole = lasts(within.parent / "undisturbed")
+    for folder in sorted(within.iterdir()):
+        sys.stdout.write(f"{folder.name} {deaths(folder, random.Random(5), whole)}\n")
         sys.stdout.flush()  # what is left in the buffer, each child would write again
