@@ -84,7 +84,7 @@ def _together(steps: Sequence[Step], tokens: Tensor, state: State, context: Any)
     if len(sizes := {output.shape[1] for output in each}) > 1:
         raise ModelError(f"`models` must have one vocabulary of outputs, but have {sorted(sizes)} tokens")
     logs = torch.stack([output.to(torch.promote_types(output.dtype, torch.float32)).log_softmax(1) for output in each])
-    seen = [decoded.weights for decoded, _ in found]
-    alike = all(weights is not None and seen[0] is not None and weights.shape == seen[0].shape for weights in seen)
-    looked = torch.stack([weights for weights in seen if weights is not None]).mean(0) if alike else None
+    seen = [decoded.weights for decoded, _ in found if decoded.weights is not None]
+    alike = len(seen) == len(found) and len({weights.shape for weights in seen}) == 1
+    looked = torch.stack(seen).mean(0) if alike else None
     return Decoded(logs.logsumexp(0) - math.log(len(each)), looked), tuple(state for _, state in found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from unspool import cells
@@ -29,9 +29,7 @@ def one_input(recipe: Recipe) -> str:
     Raises:
         RecipeError: there are more.
     """
-    if len(recipe.inputs) != 1:
-        raise RecipeError(f"`inputs` must name one column for this model, but names {', '.join(recipe.inputs)}")
-    return next(iter(recipe.inputs))
+    return _one("inputs", recipe.inputs)
 
 
 def one_output(recipe: Recipe) -> str:
@@ -40,9 +38,14 @@ def one_output(recipe: Recipe) -> str:
     Raises:
         RecipeError: there are more.
     """
-    if len(recipe.outputs) != 1:
-        raise RecipeError(f"`outputs` must name one column for this model, but names {', '.join(recipe.outputs)}")
-    return next(iter(recipe.outputs))
+    return _one("outputs", recipe.outputs)
+
+
+def _one(side: str, columns: Iterable[str]) -> str:
+    names = [*columns]
+    if len(names) != 1:
+        raise RecipeError(f"`{side}` must name one column for this model, but names {', '.join(names)}")
+    return names[0]
 
 
 def layers_of(spec: PlainSpec | CTCSpec | EncoderDecoderSpec) -> dict[str, Any]:

@@ -4,20 +4,13 @@
 // numbers are those of one thread, bit for bit.
 
 #pragma once
-#include "vectors.hpp"
+#include "ahead.hpp"
 
 struct Barrier;
 void meet(Barrier& barrier, int size);  // returns when so many threads are there
 
 struct Part {
   int first, last;
-};
-
-// What the next step will read and write, in pieces of memory: fetched while this step multiplies, which needs little of it.
-constexpr int LINE = 64, PIECE = 4 * LINE;  // bytes
-struct Ahead {
-  const char *const *next, *const *end;
-  INLINE const char* take() { return next == end ? nullptr : *next++; }
 };
 
 struct Team {
