@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import use
+from distributed import ended, use
 from unit.runs.toy import toy, write_words
 
 from unspool import Run, runs
@@ -131,3 +131,13 @@ def test_checkpoints_of_two_ranks_serve_one() -> None:
     assert state["step"] < len(before)
     runs.train(runs.load("gone on").recipe, "gone on", resume=True)
     assert [line["loss"] for line in read_records("gone on/metrics.jsonl")] == pytest.approx(before, rel=1e-5)
+
+
+def test_a_rank_leaves_whatever_the_threads_of_its_group_still_do() -> None:
+    process = launched(ended.__file__)
+    try:
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from unspool.parallel.group import Group, current, using
 from unspool.parallel.ranks import Ranks
 
 _SECONDS = 1800.0  # as PyTorch waits on CPUs
+_MOMENT = 0.2  # seconds in which another thread has the interpreter
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -69,7 +71,7 @@ def joined(devices: int | None = None) -> Iterator[Group]:
         group.check_same({"unspool": unspool.__version__, "code": code.digest(), "torch": torch.__version__})
         yield group
     if own:  # not after an error: the others may be gone, and to wait for them would be to hang
-        distributed.destroy_process_group()
+        _leave()
 
 
 def _meet(rank: int, size: int, device: torch.device, seconds: float) -> None:
@@ -92,6 +94,16 @@ def _meet(rank: int, size: int, device: torch.device, seconds: float) -> None:
             f"`rank {rank}` must meet all {size} ranks at {where} within {seconds:g} s, but did not "
             f"({str(error).splitlines()[0]}); see whether all were started and can reach that address"
         ) from error
+
+
+def _leave() -> None:
+    """Destroy the group, once its threads do nothing any more.
+
+    One of gloo's lets go of a tensor some time after all have heard of it, and waits for the interpreter to do so
+    (torch 2.13). If Python ends meanwhile, the process is aborted; if the group's memory is freed, it may never end.
+    """
+    time.sleep(_MOMENT)
+    distributed.destroy_process_group()
 
 
 def _device() -> torch.device:
