@@ -56,6 +56,7 @@ class Told(NamedTuple):
     to_final: Sequence[Tensor] = ()
     to_initial: Sequence[Tensor] = ()
     taps: Sequence[Tensor] = ()
+    to_vectors: Sequence[Tensor] = ()
 
 
 _SINGLE, _SEVERAL = Told._fields.index("x"), Told._fields.index("parameters")

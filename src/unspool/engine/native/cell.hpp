@@ -28,6 +28,8 @@ struct Cell {
   int64_t scratch;           // numbers that a step works in
   int64_t forward_packed, backward_packed;  // operands
   const int64_t *widths, *tap_widths;       // by field, by tap
+  int64_t vectors;                          // of the update
+  const int64_t *vector_at, *vector_widths;  // where each lies among what a sequence adds up
   Step *forward, *forward_taped, *backward;
   Pack *pack_forward, *pack_backward;
 };

@@ -97,7 +97,12 @@ def _backward(graph: StepGraph, back: Backward) -> tuple[str, Plan, list[str], l
 
 def _lines(graph: StepGraph, back: Backward, functions: list[Function]) -> list[str]:
     """The functions, and the `Cell` of cell.hpp that tells of them."""
-    widths, taps = ", ".join(map(str, graph.widths)), ", ".join(str(node.width) for node in back.taps)
+    arrays = {
+        "widths": graph.widths,
+        "tap_widths": [node.width for node in back.taps],
+        "vector_at": [start for start, _ in back.vectors.values()],
+        "vector_widths": [width for _, width in back.vectors.values()],
+    }
     told = {
         "rows": "R",
         "fields": len(graph.state),
@@ -113,6 +118,9 @@ def _lines(graph: StepGraph, back: Backward, functions: list[Function]) -> list[
         "backward_packed": "BACKWARD_PACKED",
         "widths": "WIDTHS",
         "tap_widths": "TAP_WIDTHS",
+        "vectors": len(back.vectors),
+        "vector_at": "VECTOR_AT",
+        "vector_widths": "VECTOR_WIDTHS",
         "forward": "forward<false>",
         "forward_taped": "forward<true>",
         "backward": "backward",
@@ -123,7 +131,10 @@ def _lines(graph: StepGraph, back: Backward, functions: list[Function]) -> list[
         '#include "cell.hpp"',
         "namespace {",
         f"constexpr int R = {functions[0].rows};",
-        f"constexpr int64_t WIDTHS[] = {{{widths}}}, TAP_WIDTHS[] = {{{taps or 0}}};",
+        *(
+            f"constexpr int64_t {name.upper()}[] = {{{', '.join(map(str, numbers)) or 0}}};"
+            for name, numbers in arrays.items()
+        ),
         *(line for function in functions for line in function.lines()),
         "}",
         "const Cell cell = {",

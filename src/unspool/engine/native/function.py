@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from unspool.engine.graph import ELEMENTWISE, Matrix, Node
+from unspool.engine.graph import COSTLY, ELEMENTWISE, Matrix, Node
 from unspool.engine.plan import Loop, Place, Plan
 
 _FUNCTIONS: dict[str, Callable[..., str]] = {
@@ -42,6 +42,9 @@ _FUNCTIONS: dict[str, Callable[..., str]] = {
     },
 }
 assert _FUNCTIONS.keys() == ELEMENTWISE.keys()
+
+_START = {"sum": "splat(0)", "max": "splat(-std::numeric_limits<T>::infinity())"}  # of a reduction
+_JOIN = {"sum": "Plus{}", "max": "Most{}"}
 
 
 @dataclass
@@ -146,7 +149,7 @@ class Function:
         )
         lines = [f"{tape}void {self.name}({signature}) {{"]
         if self._reduced:
-            lines.append(f"  T reduced[{len(self._reduced)}][R];")
+            lines += [f"  T reduced[{len(self._reduced)}][R];", "  const bool several = team.size > 1;"]
         for index, loop in enumerate(self.plan.loops):
             lines += ["  " + line for line in self._loop(index, loop)]
         return [*lines, "}"]
@@ -165,35 +168,21 @@ class Function:
                 "  for (int r = 0; r < rows; ++r)",
                 f"    x{number}[r] = operands_of({self._address(group.x)}, {depth}, {halves});",
             ]
-        starts = {
-            self._reduced[node]: "splat(0)" if node.op == "sum" else "splat(-std::numeric_limits<T>::infinity())"
-            for node in loop.reductions
-        }
-        for number, start in starts.items():
-            lines.append(f"  vec part{number}[R];")
-            # In a register where rows are taken one by one: in memory, each sum would wait for the one before.
-            lines.append(
-                f"  for (int r = 0; r < rows; ++r) part{number}[r] = {start};" if groups else f"  vec so_far{number};"
-            )
-        lines += ["  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {"]
-        lines += ["    constexpr bool FULL = decltype(full)::value;"]
-        lines += ["    " + line for line in _Body(self, loop, wide, by_rows=not groups).lines()]
-        lines += ["  };", f"  const auto [first, last] = team.part(({loop.width} + {wide} * V - 1) / ({wide} * V));"]
-        if not groups:  # row by row, so that what is read and written lies in a line
-            return [
-                *lines,
-                "  for (int r = 0; r < rows; ++r) {",
-                *(f"    so_far{number} = {start};" for number, start in starts.items()),
-                f"    int j = first * V, stop = last * V < {loop.width} ? last * V : {loop.width};",
-                "    for (; j + V <= stop; j += V) body(std::true_type{}, r, j, V, 0);",
-                "    if (j < stop) body(std::false_type{}, r, j, stop - j, 0);",
-                *(f"    part{number}[r] = so_far{number};" for number in starts),
-                "  }",
-                *self._close(loop),
-            ]
+        for node in loop.reductions:
+            lines.append(f"  vec part{self._reduced[node]}[R];")
+            if groups:
+                lines.append(f"  for (int r = 0; r < rows; ++r) part{self._reduced[node]}[r] = {_START[node.op]};")
+        lines += [f"  const auto [first, last] = team.part(({loop.width} + {wide} * V - 1) / ({wide} * V));"]
+        body = _Body(self, loop, wide, by_rows=not groups)
+        if not groups:
+            return [*lines, *self._row_by_row(loop, body), "}"]
+        lines += [
+            "  auto body = [&](auto full, int r, int j, int n, int q) __attribute__((always_inline)) {",
+            "    constexpr bool FULL = decltype(full)::value;",
+            *("    " + line for line in (*body.before, *body.text)),
+            "  };",
+        ]
         lines.append(f"  for (int p = first, j = first * {wide} * V; p < last; j += {wide} * V, ++p) {{")
-        body = _Body(self, loop, wide, by_rows=False)
-        body.lines()
         if body.far:
             lines.append(f"    if (j + {wide} * V < {loop.width}) for (int r = 0; r < rows; ++r) {{")
             for address in body.far:
@@ -218,21 +207,45 @@ class Function:
             "      }",
             "  }",
         ]
-        return [*lines, *self._close(loop)]
+        return [*lines, *self._close(loop, 1), "}"]
 
-    def _close(self, loop: Loop) -> list[str]:
+    def _row_by_row(self, loop: Loop, body: _Body) -> list[str]:
+        """So that what is read and written lies in a line, and what is the same all along a row is computed once."""
+        # Sums in registers: in memory, each would wait for the one before. In four, if it would wait there, too.
+        lanes = 1 if body.costly else 4
+        lines = ["  for (int r = 0; r < rows; ++r) {", *("    " + line for line in body.before)]
+        for node in loop.reductions:
+            lines.append(f"    vec so_far{self._reduced[node]}[] = {{{', '.join([_START[node.op]] * lanes)}}};")
+        lines += [
+            "    auto body = [&](auto full, int j, int n, auto lane) __attribute__((always_inline)) {",
+            "      constexpr bool FULL = decltype(full)::value;",
+            *("      " + line for line in body.text),
+            "    };",
+            f"    int j = first * V, stop = last * V < {loop.width} ? last * V : {loop.width};",
+        ]
+        if loop.reductions and lanes > 1:
+            lines.append(f"    for (; j + {lanes} * V <= stop; j += {lanes} * V) {{")
+            lines += [f"      body(std::true_type{{}}, j + {lane} * V, V, Lane<{lane}>{{}});" for lane in range(lanes)]
+            lines.append("    }")
+        lines += [
+            "    for (; j + V <= stop; j += V) body(std::true_type{}, j, V, Lane<0>{});",
+            "    if (j < stop) body(std::false_type{}, j, stop - j, Lane<0>{});",
+        ]
+        for node in loop.reductions:
+            lines.append(f"    part{self._reduced[node]}[r] = joined(so_far{self._reduced[node]}, {_JOIN[node.op]});")
+        return [*lines, "  }", *self._close(loop, lanes)]
+
+    def _close(self, loop: Loop, lanes: int) -> list[str]:
         lines = ["  team.wait();"]
         for node in loop.reductions:
-            part, one = f"part{self._reduced[node]}[r]", f"load({self.contribution(node)} + j)"
-            sum_up = f"{part} + {one}" if node.op == "sum" else f"vmax({part}, {one})"
             lines.append(
-                f"  for (int r = 0; team.size > 1 && r < rows; ++r) for (int j = 0; j < {loop.width}; j += V) "
-                f"{part} = {sum_up};"
+                f"  for (int r = 0; several && r < rows; ++r) part{self._reduced[node]}[r] = "
+                f"over<{lanes}>({self.contribution(node)}, {loop.width}, {_START[node.op]}, {_JOIN[node.op]});"
             )
         for node in loop.reductions:
             number, close = self._reduced[node], "total" if node.op == "sum" else "greatest"
             lines.append(f"  for (int r = 0; r < rows; ++r) reduced[{number}][r] = {close}(part{number}[r]);")
-        return [*lines, "}"]
+        return lines
 
     def sum_of(self, node: Node, wide: int) -> str:
         """What the kernel left of a linear map, at the vectors of body's `q`."""
@@ -269,50 +282,72 @@ class Function:
 
 
 class _Body:
-    """What a loop does with one vector of one row."""
+    """What a loop does with one vector of one row.
+
+    Fields:
+        before: what is the same for all vectors of a row.
+        text: of each.
+        costly: whether one vector keeps a core busy for a while.
+        far: addresses, at j = 0, of what is read from memory that no earlier step has touched.
+    """
 
     def __init__(self, step: Function, loop: Loop, wide: int, *, by_rows: bool) -> None:
         self.step, self.loop, self.wide, self.by_rows = step, loop, wide, by_rows
-        self.names: dict[tuple[Node, int], str] = {}
-        self.far: list[str] = []  # addresses, at j = 0, of what is read from memory that no earlier step has touched
+        self._names: dict[tuple[Node, int], str] = {}
+        self._rows: dict[str, str] = {}
+        self.before: list[str] = []
         self.text: list[str] = []
+        self.far: list[str] = []
+        self.costly = False
+        self._write()
 
-    def lines(self) -> list[str]:
+    def _write(self) -> None:
         for node in self.loop.reductions:
             row, number = self._value(node.args[0], 0), self.step.reduced(node)
-            part = f"so_far{number}" if self.by_rows else f"part{number}[r]"
+            part = f"so_far{number}[lane]" if self.by_rows else f"part{number}[r]"
             neutral = "0" if node.op == "sum" else "-std::numeric_limits<T>::infinity()"
-            taken = f"{part} + one{number}" if node.op == "sum" else f"vmax({part}, one{number})"
             self.text += [
                 f"const vec one{number} = settled(only<FULL>({row}, n, {neutral}));",
-                f"if (team.size > 1) store({self.step.contribution(node)} + j, one{number});",
-                f"else {part} = {taken};",
+                f"if (several) store({self.step.contribution(node)} + j, one{number});",
+                f"else {part} = {_JOIN[node.op]}({part}, one{number});",
             ]
         for node, place in self.loop.stores:
             if place.accumulate and node.op == "constant" and node.data == 0.0:
                 continue
-            value, address = self._value(node, 0), self.step.place(place, "r")
+            value, address = self._value(node, 0), self._from_row(self.step.place(place, "r"))
             if place.accumulate:
                 value = f"load<FULL>({address} + j, n) + {value}"
             guard = "if constexpr (TAPED) " if place.name == "tape" else ""
             self.text.append(f"{guard}store<FULL>({address} + j, n, {value});")
-        return self.text
 
     def _value(self, node: Node, shift: int) -> str:
         """The name of a vector: the node's numbers from `j + shift` on, or its one number in all lanes."""
         if node.width == 1:
             shift = 0
         key = (node, shift)
-        if key not in self.names:
+        if key not in self._names:
             text = self._text(node, shift)
-            self.names[key] = name = f"t{len(self.names)}"
-            self.text.append(f"const vec {name} = {text};")
-        return self.names[key]
+            self._names[key] = name = f"t{len(self._names)}"
+            once = self.by_rows and node.width == 1 < self.loop.width
+            (self.before if once else self.text).append(f"const vec {name} = {text};")
+        return self._names[key]
 
     def _load(self, address: str, node: Node, shift: int) -> str:
+        address = self._from_row(address)
         if node.width == 1:
             return f"splat(({address})[0])"
         return f"load<FULL>({address} + j + {shift}, n)"
+
+    def _from_row(self, address: str) -> str:
+        """The address, where a row's own is read once: for all that the compiler knows, each store might change it."""
+        row, bracket, offset = address.partition("]")
+        if not bracket:
+            return address
+        if row not in self._rows:
+            array = row.partition("[")[0]
+            self._rows[row] = name = f"{array}{len(self._rows)}"
+            self.before.append(f"{'T*' if array == 'out' else 'const T*'} const {name} = {row}];")
+        return self._rows[row] + offset
 
     def _text(self, node: Node, shift: int) -> str:
         step = self.step
@@ -338,5 +373,6 @@ class _Body:
             if node.op == "linear":
                 found = step.sum_of(node, self.wide)
                 return f"splat(({found})[0])" if node.width == 1 else found
+            self.costly |= node.op in COSTLY and node.width > 1
             return _FUNCTIONS[node.op](*(self._value(arg, shift) for arg in node.args))
         return self._load(step.place(step.plan.at[node], "r"), node, shift)

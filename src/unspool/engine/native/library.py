@@ -117,7 +117,7 @@ def recurrence_backward(
     rest = found[5 : 5 + len(parameters)]
     return [
         *(tensor for tensor in found[:5] if tensor is not None),
-        *(torch.zeros_like(p) if g is None else g.clone() for g, p in zip(rest, parameters, strict=True)),
+        *(torch.zeros_like(p) if g is None else g for g, p in zip(rest, parameters, strict=True)),
         *(tensor for tensor in found[5 + len(parameters) :] if tensor is not None),
     ]
 

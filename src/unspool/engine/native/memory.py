@@ -51,7 +51,7 @@ class _Blocks:
     LEAST, MOST = 2**20, 256 * 2**20  # bytes of a block; of all that are kept
 
     def __init__(self) -> None:
-        self._free: dict[int, Tensor] = {}  # the longest kept first
+        self._free: dict[int, tuple[int, Tensor]] = {}  # bytes and block, the longest kept first
 
     def lend(self, count: int, dtype: torch.dtype) -> Tensor:
         size = count * dtype.itemsize
@@ -64,19 +64,19 @@ class _Blocks:
         return torch.frombuffer(lease, dtype=dtype, count=count)
 
     def _taken(self, size: int) -> Tensor | None:
-        for key, block in list(self._free.items()):
-            if size <= len(block) <= 2 * size and self._free.pop(key, None) is not None:
+        for key, (room, block) in list(self._free.items()):
+            if size <= room <= 2 * size and self._free.pop(key, None) is not None:
                 return block
         return None
 
     def _back(self, block: Tensor) -> None:
-        if len(block) > self.MOST:
+        if (size := len(block)) > self.MOST:
             return  # rather than all others
-        self._free[id(block)] = block
-        over = sum(map(len, list(self._free.values()))) - self.MOST
-        for key, each in list(self._free.items()):
+        self._free[id(block)] = size, block
+        over = sum(room for room, _ in list(self._free.values())) - self.MOST
+        for key, (room, _) in list(self._free.items()):
             if over > 0 and self._free.pop(key, None) is not None:
-                over -= len(each)
+                over -= room
 
 
 _spaces, _blocks = _Spaces(), _Blocks()

@@ -109,17 +109,20 @@ class _Room(NamedTuple):
     Fields:
         to_weights: None where not needed.
         to_initial: by field of the state; None where not needed.
-        sums, taps: what the gradients of the update's own parameters are made of.
+        to_vectors: that the update applies; `NOTHING` where not needed.
+        taps: what the gradients of its matrices are made of.
     """
 
     to_weights: list[Tensor | None]
     to_initial: list[Tensor | None]
-    sums: Tensor
+    to_vectors: list[Tensor]
     taps: list[Tensor]
 
     @staticmethod
     def of(native: Native, batch: Batch, x: Tensor, run: Run, needs: Sequence[bool]) -> _Room:
         program, size = native.program, batch.size
+        asked = zip(program.parameters, run.parameters, needs[4:], strict=False)
+        of = {name: parameter for name, parameter, need in asked if need}
         return _Room(
             [
                 _room_for(weight) if weight is not None and need else None
@@ -129,7 +132,7 @@ class _Room(NamedTuple):
                 x.new_empty(size, width) if need else None
                 for width, need in zip(native.widths, needs[-len(native.widths) :], strict=True)
             ],
-            x.new_zeros(size, program.sums) if program.sums else x.new_empty(0),
+            [x.new_empty(of[name].shape) if name in of else NOTHING for name in program.vectors],
             [memory.kept(x, batch.total, width) for width in program.taps],
         )
 
@@ -189,7 +192,7 @@ def backward(
                 to_bias_hidden=room.to_weights[3],
                 to_input=to_input,
                 to_hidden=to_input if separate is None else separate,
-                sums=room.sums,
+                sums=memory.space(f"sums {number}", batch.size * program.sums, native.dtype),
                 parameters=run.parameters,
                 initial=run.initial,
                 fields=left.fields,
@@ -199,12 +202,13 @@ def backward(
                 ],
                 to_initial=[NOTHING if gradient is None else gradient for gradient in room.to_initial],
                 taps=room.taps,
+                to_vectors=room.to_vectors,
             )
         )
     native.call("unspool_backward", batch, *calls)
     gradients: list[Tensor | None] = [to_x]
     for run, room, of in zip(runs, rooms, asked, strict=True):
-        own = _of_parameters(native, run.parameters, of, room.sums, room.taps, batch.total)
+        own = _of_parameters(native, run.parameters, of, room, batch.total)
         gradients += [*room.to_weights, *own, *room.to_initial]
     return gradients
 
@@ -255,21 +259,14 @@ def _runs_of(native: Native, kinds: Sequence[tuple[bool, int]], tensors: Iterato
 
 
 def _of_parameters(
-    native: Native, parameters: Sequence[Tensor], needs: Sequence[bool], sums: Tensor, taps: list[Tensor], total: int
+    native: Native, parameters: Sequence[Tensor], needs: Sequence[bool], room: _Room, total: int
 ) -> list[Tensor | None]:
     """The gradients of what the update itself applies."""
-    program = native.program
-    summed = sums.sum(0) if program.sums else sums
+    program, taps = native.program, room.taps
+    vectors = dict(zip(program.vectors, room.to_vectors, strict=True))
     found: list[Tensor | None] = []
-    given: set[int] = set()
     for name, parameter, need in zip(program.parameters, parameters, needs, strict=True):
-        gradient: Tensor | None = None
-        if need and name in program.vectors:
-            start, width = program.vectors[name]
-            gradient = summed[start : start + width].view(parameter.shape)
-            if start in given:  # each has a gradient of its own, though they are the same numbers
-                gradient = gradient.clone()
-            given.add(start)
+        gradient = vectors.get(name) if need else None
         for g, x in program.matrices.get(name, ()) if need else ():
             part = torch.empty_like(parameter)
             sizes = (taps[g].data_ptr(), parameter.shape[0], taps[x].data_ptr(), parameter.shape[1], total, threads())

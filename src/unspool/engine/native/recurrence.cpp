@@ -95,7 +95,7 @@ struct Told {
   const T* given;  // gradient of the outputs
   T *to_x, *to_weight_input, *to_bias_input, *to_weight_hidden, *to_bias_hidden;  // null where no one asks
   T *to_input, *to_hidden;         // (total, GATES), (total, HIDDEN_GATES), their rows likewise
-  T* sums;                         // (batch, SUMS), zeros at first
+  T* sums;                         // (batch, SUMS)
   Operand *packed_input, *packed;  // for single steps: weights packed before
   const T* const* parameters;
   const T* const* initial;   // by field, (batch, width); null for zeros
@@ -104,6 +104,7 @@ struct Told {
   const T* const* to_final;  // gradients of the final state; null for none
   T* const* to_initial;      // by field, (batch, width); null where no one asks
   T* const* taps;            // (total, width)
+  T* const* to_vectors;      // by vector of the update; null where no one asks
 };
 
 struct Call : Told {
@@ -529,6 +530,16 @@ struct WeightsBack {
         cell.hidden_gates, hidden.data(), cell.widths[0]);
   }
   static bool same_biases(const Call& a) { return a.to_bias_input && a.to_bias_hidden && a.to_input == a.to_hidden; }
+  // The gradients of vectors that the update itself applies.
+  void clear_vectors(const Call& a, int thread, int threads) const {
+    const int64_t count = a.batch * cell.sums;
+    std::fill(a.sums + count * thread / threads, a.sums + count * (thread + 1) / threads, T(0));
+  }
+  void of_vectors(const Call& a, int thread, int threads) const {
+    for (int64_t i = 0; i < cell.vectors; ++i)
+      if (a.to_vectors[i])
+        column_sums(a.to_vectors[i], a.sums + cell.vector_at[i], cell.sums, a.batch, cell.vector_widths[i], thread, threads);
+  }
   void finish(const Call& a) const {
     if (same_biases(a)) copy(a.to_bias_hidden, a.to_bias_input, cell.gates);
   }
@@ -555,6 +566,7 @@ inline void backward(const Call* calls, int64_t n) {
   in_parallel(threads, [&](int thread, int count) {
     for (int64_t c = 0; c < n; ++c) {
       weights[c].pack_weight(calls[c], thread, count);
+      weights[c].clear_vectors(calls[c], thread, count);
       cell.pack_backward(packed[c].get(), calls[c].parameters, thread, count);
       if (again) cell.pack_forward(packed_forward[c].get(), calls[c].parameters, thread, count);
       if (again) projections[c].pack_weight(calls[c], thread, count);
@@ -571,7 +583,10 @@ inline void backward(const Call* calls, int64_t n) {
             calls[c], packed[c].get(), packed_forward[c].get(), {calls[c], mine[c], taken[c], team}, work[team.number], team);
     }
     together(count);
-    for (int64_t c = 0; c < n; ++c) weights[c].of_weights(calls[c], space[thread].get(), thread, count);
+    for (int64_t c = 0; c < n; ++c) {
+      weights[c].of_vectors(calls[c], thread, count);
+      weights[c].of_weights(calls[c], space[thread].get(), thread, count);
+    }
     for (int64_t c = 0; c < n; ++c) {
       if (calls[c].adds) together(count);  // to what the call before has written
       weights[c].of_inputs(calls[c], space[thread].get(), thread, count, pieces[c]);

@@ -179,3 +179,26 @@ INLINE T greatest(vec x) {
   for (int i = 1; i < V; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
   return best;
 }
+
+// What a row's reduction does to two vectors, in as many lanes as it has, and at last to these.
+template <int I> using Lane = std::integral_constant<int, I>;
+struct Plus {
+  INLINE vec operator()(vec a, vec b) const { return a + b; }
+};
+struct Most {
+  INLINE vec operator()(vec a, vec b) const { return vmax(a, b); }
+};
+template <class Join> INLINE vec joined(const vec (&lanes)[1], Join) { return lanes[0]; }
+template <class Join> INLINE vec joined(const vec (&lanes)[4], Join join) {
+  return join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3]));
+}
+// Over a row of vectors that were stored, in the same order.
+template <int LANES, class Join> INLINE vec over(const T* row, int width, vec start, Join join) {
+  vec lanes[LANES];
+  for (vec& lane : lanes) lane = start;
+  int j = 0;
+  for (; LANES > 1 && j + LANES * V <= width; j += LANES * V)
+    for (int i = 0; i < LANES; ++i) lanes[i] = join(lanes[i], load(row + j + i * V));
+  for (; j < width; j += V) lanes[0] = join(lanes[0], load(row + j));
+  return joined(lanes, join);
+}
