@@ -11,14 +11,14 @@ def medians(
     """The median seconds of each run, one timed call of each a round.
 
     Args:
-        settle: as many untimed calls as fit into these seconds come before a timed one. Libraries with threads of
-            their own let them spin for a while after a call, on the cores that the next run needs.
+        settle: as many untimed calls as fit into these seconds, and one at least, come before a timed one. Libraries
+            with threads of their own let them spin for a while after a call, on the cores that the next run needs.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     untimed = {}
     for name, run in runs.items():
         last = [taken(run) for _ in range(warmup)][-1:]
-        untimed[name] = int(settle / last[0]) if last else 0
+        untimed[name] = max(int(settle / last[0]), 1) if last and settle else 0
     for _ in range(rounds):
         for name, run in runs.items():
             for _ in range(untimed[name]):
