@@ -109,7 +109,7 @@ def test_a_rank_is_lost_and_the_run_is_undisturbed(alone: Run) -> None:
 def test_evaluation_and_prediction_are_shared() -> None:
     words = ["abcde"[: 1 + i % 5] + "ab"[i % 2] for i in range(600)]
     Path("decode.txt").write_text("\n".join(words) + "\n")
-    written, errors = launched(use.__file__, "whole").communicate(timeout=240)
+    written, errors = launched(use.__file__, "whole", "alone").communicate(timeout=240)
     kept = Path("whole/predictions/test.jsonl").read_text()
     run = runs.load("whole")
     ours = run.evaluate()
@@ -117,7 +117,9 @@ def test_evaluation_and_prediction_are_shared() -> None:
     lines = written.splitlines()
     told = [(found["name"], found["value"]) for found in map(json.loads, lines[: len(ours)])]
     assert told == [(each.name, each.value) for each in ours], errors
-    assert lines[len(ours) :] == [f"{each.score:.4f}\t{each.text}" for each in run.predict(words)]
+    told_alone = [f"{each.score:.4f}\t{each.text}" for each in run.predict(words)]
+    told_together = [each.text for each in runs.together("whole", "alone").predict(words)]
+    assert lines[len(ours) :] == told_alone + told_together
 
 
 @pytest.mark.usefixtures("alone")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from unspool import parallel
 from unspool.data import Table
 from unspool.decode import by_risk
 from unspool.errors import RunError
@@ -65,7 +66,7 @@ class Together(Run):
         how = how.model_copy(update={"risk": how.risk or "chrf"})
         alone, several = how.model_copy(update={"risk": None}), sought(how, n_best)
         found = [run.answers(values, alone, n_best=several, attention=attention, first=first) for run in self.runs]
-        return [_ranked(each, how, n_best) for each in zip(*found, strict=True)]
+        return parallel.current().each(lambda each: _ranked(each, how, n_best), zip(*found, strict=True))
 
     def _measured(self, part: str, overrides: Sequence[str]) -> tuple[Recipe, dict[str, Table]]:
         recipe, tables = super()._measured(part, overrides)
