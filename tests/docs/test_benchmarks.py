@@ -293,3 +293,11 @@ def test_runs_of_words_are_cut_where_they_are_said_and_stand_still_around(
 @pytest.mark.usefixtures("_path")
 def test_a_word_ends_in_the_middle_of_what_lies_between_it_and_the_next() -> None:
     assert script("spoken_runs").edges_of([-1, 0, 0, -1, -1, 1, -1, 2], 4, 33) == [0, 16, 26, 33]
+
+
+@pytest.mark.usefixtures("_path")
+def test_no_call_is_timed_right_after_another_contenders() -> None:
+    called: list[str] = []
+    runs = {name: lambda name=name: called.append(name) for name in "ab"}
+    script("timing").medians(runs, rounds=2, warmup=1, settle=1e-12)
+    assert "".join(called) == "ab" + "aabb" * 2  # a warm-up each, then an untimed call before each timed one
