@@ -4,6 +4,7 @@ from unspool.decode.beam import beam_search as beam_search
 from unspool.decode.constraints import all_of as all_of
 from unspool.decode.constraints import exactly as exactly
 from unspool.decode.constraints import no_repeated_ngrams as no_repeated_ngrams
+from unspool.decode.constraints import none_of as none_of
 from unspool.decode.ctc import ctc_alignment as ctc_alignment
 from unspool.decode.ctc import ctc_beam_search as ctc_beam_search
 from unspool.decode.ctc import ctc_greedy as ctc_greedy

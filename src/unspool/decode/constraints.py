@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Sequence
+
 import torch
 from torch import Tensor
 
@@ -85,6 +87,32 @@ def exactly(tokens: Tensor, counts: Tensor, *, max_length: int | Tensor | None =
         forbidden[:, ids] = left <= 0
         forbidden[:, END] = missing > 0
         return log_probabilities.masked_fill(forbidden, -torch.inf)
+
+    return constrain
+
+
+def none_of(outputs: Sequence[Container[str]], read: Callable[[Tensor], str]) -> Constraint:
+    """No output is one of some texts: where one stands, it can't end, but may go on.
+
+    It may end, nevertheless, where nothing else may follow.
+
+    Args:
+        outputs: for each sequence the texts that it may not be.
+        read: the text of ids, without start and end, on the CPU. (length,) -> str
+
+    Example:
+        >>> constrain = none_of([{"34", "4"}], lambda ids: "".join(map(str, ids.tolist())))
+        >>> constrain(torch.zeros(2, 5), torch.tensor([[3, 4], [4, 4]]), torch.tensor([0, 0]))
+        tensor([[0., 0., -inf, 0., 0.],
+                [0., 0., 0., 0., 0.]])
+    """
+
+    def constrain(scores: Tensor, prefixes: Tensor, rows: Tensor) -> Tensor:
+        told = zip(prefixes.cpu(), rows.tolist(), strict=True)
+        taken = torch.tensor([read(prefix) in outputs[row] for prefix, row in told], device=scores.device)
+        others = scores.index_fill(1, torch.tensor([END], device=scores.device), -torch.inf)
+        forbidden = taken & (others > -torch.inf).any(1)
+        return torch.where(forbidden.unsqueeze(1), others, scores)
 
     return constrain
 

@@ -16,11 +16,12 @@ def by_risk(
 
         expected(y) = Σ_z p(z) likeness(y, z),    p = softmax(scores)
 
-    The output with the best score is often too short, or an odd one beside many that agree; this one is not.
+    The most probable output is often too short, or an odd one beside many that agree; this one is not.
 
     Args:
         texts: outputs, as a search or several drawings found them.
-        scores: of each, in nats; equal ones where texts were drawn, which are there as often as they are probable.
+        scores: log-probabilities, in nats, up to a constant: not what a search ranks by, which evens out lengths; equal
+            ones where texts were drawn, which are there as often as they are probable.
         likeness: of each of different texts to each of them as its reference, (texts, references); the more alike, the
             higher: `unspool.metrics.chrf_among`.
 

@@ -3,6 +3,7 @@
 from unspool.recipes.examples import ActSpec as ActSpec
 from unspool.recipes.examples import DataSpec as DataSpec
 from unspool.recipes.examples import FieldSpec as FieldSpec
+from unspool.recipes.examples import GatherSpec as GatherSpec
 from unspool.recipes.examples import LabelSpec as LabelSpec
 from unspool.recipes.examples import LabelsSpec as LabelsSpec
 from unspool.recipes.examples import NumberSpec as NumberSpec

@@ -129,10 +129,14 @@ class DecodeSpec(Section):
     """Weight of the penalty on input that attention left out; 0: none."""
     risk: Literal["chrf"] | None = None
     """Minimum Bayes risk: of `beam` texts of an encoder–decoder, a decoder of a vector or CTC, or of as many as are
-    asked for, the one that is most like all by this metric. What is found weighs by its score, what is drawn alike;
-    equals are told once. null: the one with the best score, or a single one that is drawn. Validations are greedy."""
+    asked for, the one that is most like all by this metric. What is found weighs by its probability, what is drawn
+    alike; equals are told once. null: the one with the best score, or a single one that is drawn. Validations are
+    greedy."""
     no_repeat_ngram: Size | None = None
     """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
+    distinct: bool = False
+    """Whether no output is what `data.gather` tells of another thing by the same `by`, such as a language's name of it:
+    a thing that the input tells of by a line of its own is no other one."""
     max_length_ratio: Positive = 3.0
     """Most steps of output for a step of input."""
     max_length: Size | None = None

@@ -16,7 +16,16 @@ from unspool.metrics import (
     OF_SEQUENCES,
     RECOGNITIONS,
 )
-from unspool.recipes.examples import DataSpec, FieldSpec, LabelSpec, LabelsSpec, NumberSpec, QuantilesSpec, TextSpec
+from unspool.recipes.examples import (
+    DataSpec,
+    FieldSpec,
+    GatherSpec,
+    LabelSpec,
+    LabelsSpec,
+    NumberSpec,
+    QuantilesSpec,
+    TextSpec,
+)
 from unspool.recipes.learning import DecodeSpec, TrainSpec
 from unspool.recipes.mistake import mistake
 from unspool.recipes.network import (
@@ -75,6 +84,14 @@ class Recipe(Section):
         """Inputs and outputs, by column."""
         return {**self.inputs, **self.outputs}
 
+    @property
+    def naming(self) -> GatherSpec | None:
+        """`data.gather`, where all that is read is what it tells of things, and what is written is a name of one."""
+        gather = self.data.gather
+        if gather is None or [*self.inputs] != [gather.into] or [*self.outputs] != [gather.of]:
+            return None
+        return gather if isinstance(self.outputs[gather.of], TextSpec) else None
+
     def to_yaml(self) -> str:
         """The whole recipe, every default written out; reading it gives an equal recipe."""
         return written(self.model_dump(mode="json"))
@@ -103,6 +120,7 @@ class Recipe(Section):
         self._check_drawing()
         self._check_steering()
         self._check_risk()
+        self._check_distinct()
         self._check_emission()
         self._check_candidates()
         for side, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
@@ -189,6 +207,18 @@ class Recipe(Section):
         for name, spec in self.outputs.items():
             if not isinstance(spec, TextSpec):
                 raise mistake("decode.risk", f"must be null where `outputs.{name}` is of kind {spec.kind}, not a text")
+
+    def _check_distinct(self) -> None:
+        """Outputs that are distinct are texts of which is known what they tell of, and are written token by token."""
+        if not self.decode.distinct:
+            return
+        if isinstance(self.model, CTCSpec | PlainSpec | EncoderWithHeadSpec) or self.decode.ctc:
+            raise mistake("decode.distinct", "must be false where outputs are not written token by token")
+        if self.naming is None:
+            raise mistake(
+                "decode.distinct",
+                "must be false where the input is not what `data.gather` makes, and the output its `of`",
+            )
 
     def _check_candidates(self) -> None:
         """What offers the answers is a text of lines, and the answer a text of the same vocabulary."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from unspool.training.checkpoint import write_atomically
 
 FORMAT = 1
 
-_BEGUN = ("fields.json", "recipe.yaml", "run.json")  # in the order in which they are written
+_BEGUN = ("fields.json", "recipe.yaml", "names.json", "run.json")  # in the order in which they are written
 
 
 class Folder:
@@ -26,6 +26,7 @@ class Folder:
         run.json             the version of this layout, facts about the model, and why training ended last, if it did
         recipe.yaml          the recipe, every default written out
         fields.json          the fitted fields: vocabularies and the like
+        names.json           what the training part calls each thing, where `data.gather` tells it
         model.safetensors    the best weights
         metrics.jsonl        one line a step, and the metrics of each validation
         examples.jsonl       which examples each step saw, if `train.log_examples` is set
@@ -73,8 +74,17 @@ class Folder:
                 "or name another folder by `--run`"
             )
 
-    def create(self, recipe: Recipe, fields: Mapping[str, Field], about: Mapping[str, Any]) -> None:
+    def create(
+        self,
+        recipe: Recipe,
+        fields: Mapping[str, Field],
+        about: Mapping[str, Any],
+        names: Sequence[Sequence[Any]] | None = None,
+    ) -> None:
         """Begin a run here.
+
+        Args:
+            names: as `names` gives them.
 
         Raises:
             RunError: there is something in the folder already.
@@ -82,6 +92,9 @@ class Folder:
         self.check_new()
         self.write("fields.json", json.dumps({name: field.to_json() for name, field in fields.items()}))
         self.write("recipe.yaml", recipe.to_yaml())
+        (self.path / "names.json").unlink(missing_ok=True)  # of what was killed while it began
+        if names is not None:
+            self.write("names.json", json.dumps({"names": names}, ensure_ascii=False))
         self._tell({"format": FORMAT, **about, "ended": None})
 
     @property
@@ -157,6 +170,20 @@ class Folder:
             return {name: loaded_field(specs[name], field) for name, field in saved.items()}
         except (FieldError, TypeError, ValueError, AttributeError, KeyError) as error:
             raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
+
+    def names(self) -> list[Any] | None:
+        """What the training part calls things, as `Names.told`; None where the run does not know.
+
+        Raises:
+            RunError: the file is not as it was written.
+        """
+        path = self.path / "names.json"
+        if not path.exists():
+            return None
+        found = self._json("names.json").get("names")
+        if not isinstance(found, list) or not all(isinstance(row, list) and len(row) == 3 for row in found):
+            raise RunError(f"`{path}` must hold names as the run wrote them, but does not")
+        return found
 
     @property
     def weights(self) -> Path:

@@ -25,7 +25,8 @@ from unspool.recipes import Recipe, TextSpec
 from unspool.runs.fitting import fit, readers_of
 from unspool.runs.folder import Folder
 from unspool.runs.sifting import Sifted, broken_files_counted, sifted
-from unspool.tasks import LanguageModelling, SequenceToCandidate, Task, task_of
+from unspool.tasks import LanguageModelling, SequenceToCandidate, SequenceToSequence, Task, task_of
+from unspool.tasks.names import told_names
 from unspool.training.limits import Cursor
 
 _VALIDATION_TOKENS = 8192
@@ -162,10 +163,13 @@ def prepared(recipe: Recipe, fields: Mapping[str, Field] | None = None) -> Prepa
             "`data.split`"
         )
     fitted = _fitted(recipe, tables, fields or {})
+    told = tables["train"]
     if recipe.train.views is not None:
         tables = viewed(tables, **recipe.train.views.model_dump())
     encoded = {part: data.encode(tables[part], fitted) for part in ("train", "valid")}
     task = task_of(recipe, fitted)
+    if isinstance(task, SequenceToSequence) and recipe.naming is not None:
+        task.know(told_names(told, recipe.naming))
     if isinstance(task, SequenceToCandidate):
         for part, rows in encoded.items():
             with _of_part(part, tables[part], task):

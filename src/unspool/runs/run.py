@@ -28,7 +28,7 @@ from unspool.runs.recognising import recognition
 from unspool.runs.scoring import scores
 from unspool.runs.sifting import broken_files_counted
 from unspool.runs.weights import load_weights
-from unspool.tasks import Prediction, Task, task_of
+from unspool.tasks import Prediction, SequenceToSequence, Task, task_of
 from unspool.tasks.asking import by_column
 from unspool.training import plots
 
@@ -272,6 +272,8 @@ def load(path: str | Path) -> Run:
     folder = Folder(path)
     recipe = folder.recipe()
     task = task_of(recipe, folder.fields())
+    if isinstance(task, SequenceToSequence) and (told := folder.names()) is not None:
+        task.know(told)
     model = task.build(longest_target=int(folder.about().get("longest_target", 0)))
     load_weights(model, folder.weights)
     model.to(parallel.current().device)

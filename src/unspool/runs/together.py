@@ -17,7 +17,7 @@ from unspool.metrics import LIKELIHOODS
 from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs.run import Run, load
 from unspool.tasks import Prediction
-from unspool.tasks.seq2seq import LIKENESS, sought
+from unspool.tasks.seq2seq import LIKENESS, sought, weights_of
 
 
 class Together(Run):
@@ -104,7 +104,7 @@ def _ranked(found: Sequence[Prediction], how: DecodeSpec, n_best: int) -> Predic
     each = [one for answer in found for one in answer.n_best or (answer,)]
     scores: list[float] = []
     for answer in found:
-        own = [0.0 if how.sample else one.score for one in answer.n_best or (answer,)]
+        own = weights_of(answer.n_best or (answer,), how)
         scores += torch.tensor(own, dtype=torch.float64).log_softmax(0).tolist()
     order = by_risk([one.text for one in each], scores, LIKENESS[how.risk])
     best = tuple(each[place]._replace(n_best=()) for place in order[:n_best])

@@ -29,7 +29,7 @@ from unspool.runs.sameness import check_same, leaves
 from unspool.runs.scoring import metric_of, scores
 from unspool.runs.showing import show
 from unspool.runs.weights import save_weights
-from unspool.tasks import SequenceObjective, Task
+from unspool.tasks import SequenceObjective, SequenceToSequence, Task
 from unspool.training import (
     BEST,
     LAST,
@@ -158,7 +158,9 @@ def _begin(made: Prepared, folder: Folder, *, resume: bool) -> None:
     if resume:
         folder.write("recipe.yaml", recipe.to_yaml())
     else:
-        folder.create(recipe, made.task.fields, _facts(made) | {"job": this_job()})
+        names = made.task.names if isinstance(made.task, SequenceToSequence) else None
+        told = None if names is None else names.told
+        folder.create(recipe, made.task.fields, _facts(made) | {"job": this_job()}, told)
     for line in (_headline(made, folder), *made.remarks(), *_remark_on_precision(recipe)):
         print_line(line)
 

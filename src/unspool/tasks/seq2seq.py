@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 from unicodedata import normalize
@@ -21,6 +21,7 @@ from unspool.decode import (
     ctc_greedy,
     greedy,
     no_repeated_ngrams,
+    none_of,
     rescored,
     sample,
     without_unknown,
@@ -35,6 +36,7 @@ from unspool.tasks.asking import in_batches, seed_of
 from unspool.tasks.base import Prediction, Task
 from unspool.tasks.columns import ragged, shown, source_size, text_field
 from unspool.tasks.described import cell_of, front_of, layers_of, most_steps, one_input
+from unspool.tasks.names import Names
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
@@ -50,6 +52,11 @@ def _without_unknown(scores: Tensor) -> Tensor:
 def sought(how: DecodeSpec, n_best: int) -> int:
     """How many outputs to look for, of which the best `n_best` are told."""
     return n_best if how.risk is None else max(how.beam, n_best)
+
+
+def weights_of(found: Sequence[Prediction], how: DecodeSpec) -> list[float]:
+    """The log-probabilities by which outputs for one input weigh; what is drawn comes as often as it is probable."""
+    return [0.0 if how.sample else one.log_probability for one in found]
 
 
 class SequenceToSequence(Task):
@@ -68,6 +75,11 @@ class SequenceToSequence(Task):
     def __init__(self, recipe: Recipe, fields: Mapping[str, Field]) -> None:
         super().__init__(recipe, fields)
         self.longest_target = 0
+        self.names: Names | None = None
+
+    def know(self, told: Iterable[Sequence[Any]]) -> None:
+        """Have it know what things are called, as rows for `Names`, for outputs that must be distinct."""
+        self.names = Names(told, text_field(self.fields, self.target).spelled)
 
     def _sources(self) -> tuple[str, ...]:
         return (one_input(self.recipe),)
@@ -250,7 +262,15 @@ class SequenceToSequence(Task):
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
         """What else may not be written for these raw inputs, in their order."""
-        return []
+        if not how.distinct:
+            return []
+        if self.names is None:
+            raise RecipeError(
+                "`decode.distinct` must be false for a run that does not know what things are called; "
+                "train it anew, with `data.gather`"
+            )
+        target = text_field(self.fields, self.target)
+        return [none_of([self.names.of_others(value) for value in values], target.decode)]
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         """The most steps to write for each example. (batch,)"""
@@ -284,6 +304,5 @@ class SequenceToSequence(Task):
         )
         if how.risk is None:
             return each
-        scores = [0.0 if how.sample else one.score for one in each]  # what is drawn comes as often as it is probable
-        order = by_risk([one.text for one in each], scores, LIKENESS[how.risk])
+        order = by_risk([one.text for one in each], weights_of(each, how), LIKENESS[how.risk])
         return tuple(each[place] for place in order)

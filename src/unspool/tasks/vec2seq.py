@@ -122,12 +122,13 @@ class VectorToSequence(SequenceToSequence):
         return self.longest(batch, how)
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
-        """Where an act is read: each of its slots is said once."""
+        """Where an act is read, too: each of its slots is said once."""
+        found = super().constraints(values, limit, how)
         if self._act is None or not how.slots_once:
-            return []
+            return found
         field, target = self.fields[self._act], text_field(self.fields, self.target)
         assert isinstance(field, ActField)
-        return [exactly(*field.slots_once(self._acts(values), target), max_length=limit)]
+        return [*found, exactly(*field.slots_once(self._acts(values), target), max_length=limit)]
 
     @property
     def _act(self) -> str | None:

@@ -90,7 +90,12 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(words: Path, tmp_
 
 @pytest.mark.parametrize(
     "left",
-    [["fields.json.partial"], ["fields.json", "recipe.yaml"], ["fields.json", "recipe.yaml", "run.json.partial"]],
+    [
+        ["fields.json.partial"],
+        ["fields.json", "recipe.yaml", "names.json"],
+        ["fields.json", "recipe.yaml"],
+        ["fields.json", "recipe.yaml", "run.json.partial"],
+    ],
 )
 def test_a_run_killed_while_it_began_leaves_a_folder_to_begin_in(left: list[str], words: Path, tmp_path: Path) -> None:
     recipe = toy(words, *OVERRIDES, "train.epochs=1")

@@ -38,7 +38,7 @@ def expected(three: list[Run], question: str) -> list[str]:
     chances: dict[str, float] = {}
     for run in three:
         (alone,) = run.predict([question], risk=None, n_best=4)
-        powers = [math.exp(one.score) for one in alone.n_best]
+        powers = [math.exp(one.log_probability) for one in alone.n_best]
         for one, power in zip(alone.n_best, powers, strict=True):
             chances[one.text] = chances.get(one.text, 0.0) + power / sum(powers)
     return sorted(chances, key=lambda text: -sum(chances[z] * text_chrf(text, z) for z in chances))

@@ -89,7 +89,7 @@ def test_by_risk_the_outputs_are_those_of_the_search_and_the_first_is_most_like_
     for n_best in (6, 2, 1):
         for plain, answer in zip(searched, task.predict(model, words, careful, n_best=n_best), strict=True):
             several = plain.n_best
-            order = by_risk([each.text for each in several], [each.score for each in several], chrf_among)
+            order = by_risk([each.text for each in several], [each.log_probability for each in several], chrf_among)
             expected = [(several[place].text, several[place].score) for place in order[:n_best]]
             assert [(each.text, each.score) for each in answer.n_best] == expected
             assert (answer.text, answer.score) == expected[0]
