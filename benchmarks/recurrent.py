@@ -7,7 +7,9 @@
 
 * `torch-padded`: torch.nn over the padded rectangle; it knows no lengths and computes the padding.
 * `torch-packed`: torch.nn over a packed batch, packed from that rectangle at every step.
-* `rectangles`, `handwritten` and any other of our engines, forced. `eager-loop` is the one named `reference`.
+* `torch-loop`: the cell's step in a loop over that rectangle, as one writes it in PyTorch for a cell of one's own.
+* `rectangles`, `handwritten` and any other of our engines, forced. `eager-loop` is the one named `reference`,
+  a loop as well, but over real steps alone, with one product for the inputs of all.
 * `onnxruntime`: ONNX's operator over rectangle and lengths, forward only. `pip install onnx onnxruntime`
 * `jax-scan`: a compiled scan over the rectangle, its state masked by the lengths. `pip install jax`
 
@@ -48,7 +50,7 @@ from unspool.engine.choice import ENGINES
 
 # Peers that may not be installed: the file of each, and the packages it needs.
 INSTALLED_APART = {"onnxruntime": ("recurrent_onnx", ["onnx", "onnxruntime"]), "jax-scan": ("recurrent_jax", ["jax"])}
-DEFAULT = ["torch-padded", "torch-packed", "rectangles", "handwritten", *INSTALLED_APART, "eager-loop"]
+DEFAULT = ["torch-padded", "torch-packed", "rectangles", "handwritten", *INSTALLED_APART, "torch-loop", "eager-loop"]
 SETTLE = 0.03  # seconds of untimed calls before a timed one, in which the threads of the last contender stop spinning
 
 

@@ -80,6 +80,24 @@ def ours(
     return Contender(name, forward, lambda found: found, training, lambda found: (found[0], found[hidden]), dtype)
 
 
+def loop(problem: Problem) -> Contender:
+    """The cell in a loop over the rectangle, as one writes it in PyTorch: it computes the padding, step after step."""
+    cell, x = problem.cell, problem.inputs.clone().requires_grad_()
+
+    def forward() -> Tensor:
+        state, outputs = cell.initial_state(x.shape[1]), []
+        for step in x:
+            output, state = cell(step, state)
+            outputs.append(output)
+        return torch.stack(outputs)
+
+    training = _training(forward, [x, *cell.parameters()], problem.gradients)
+    hidden = 1 + [name for name, _ in cell.named_parameters()].index("weight_hidden")
+    return Contender(
+        "torch-loop", forward, problem.steps, training, lambda found: (problem.steps(found[0]), found[hidden])
+    )
+
+
 def engines_of(contender: Contender) -> dict[str, str | None]:
     """By mode, the engine that runs a contender of ours; None for a peer."""
     found = {}
@@ -118,6 +136,7 @@ def _precision(dtype: torch.dtype) -> AbstractContextManager[None]:
 CONTENDERS: dict[str, Callable[[Problem], Contender | None]] = {
     "torch-padded": padded,
     "torch-packed": packed,
+    "torch-loop": loop,
     "eager-loop": partial(ours, name="eager-loop", forced="reference"),
     **{name: partial(ours, name=name, forced=name) for name in ENGINES if name != "reference"},
 }

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import itertools
 import json
+import subprocess
 import sys
 import wave
 from collections.abc import Iterator
@@ -44,15 +45,15 @@ def tiny(kind: str) -> Any:
 @pytest.mark.parametrize(
     ("kind", "others"),
     [
-        ("LSTM", ["torch-padded", "torch-packed", "rectangles", "eager-loop"]),
-        ("GRU", ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]),
-        ("LayerNormLSTM", ["eager-loop"]),
-        ("PeepholeLSTM", ["eager-loop"]),
-        ("Elman", ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]),
+        ("LSTM", ["torch-padded", "torch-packed", "rectangles", "torch-loop", "eager-loop"]),
+        ("GRU", ["torch-padded", "torch-packed", "rectangles", "handwritten", "torch-loop", "eager-loop"]),
+        ("LayerNormLSTM", ["torch-loop", "eager-loop"]),
+        ("PeepholeLSTM", ["torch-loop", "eager-loop"]),
+        ("Elman", ["torch-padded", "torch-packed", "rectangles", "handwritten", "torch-loop", "eager-loop"]),
     ],
 )
 def test_a_layer_is_measured_beside_those_that_have_its_cell(kind: str, others: list[str]) -> None:
-    names = ["torch-padded", "torch-packed", "rectangles", "handwritten", "eager-loop"]
+    names = ["torch-padded", "torch-packed", "rectangles", "handwritten", "torch-loop", "eager-loop"]
     rows = script("recurrent").measure(kind, tiny("uniform"), names, rounds=1)
     for mode in ("forward", "training"):
         assert [row.contender for row in rows if row.mode == mode] == ["ours", *others]
@@ -260,6 +261,23 @@ def test_ranks_are_measured_and_killed(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_a_cell_from_the_cache_is_there_sooner_than_one_that_is_compiled() -> None:
     ((first, another, _, cached),) = script("compiling").measure(["Elman"], rounds=1, sizes=(4, 3)).values()
     assert first > another > cached > 0
+
+
+@pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
+def test_the_phases_of_a_step_are_told_where_cells_are_compiled_with_clocks() -> None:
+    asked = ["--cells", "LayerNormLSTM", "--shapes", "H64-full", "--steps", "3"]
+    told = subprocess.run(
+        [sys.executable, "phases.py", *asked], cwd=BENCHMARKS, capture_output=True, text=True, check=True
+    ).stdout
+    header, _, line = told.splitlines()
+    assert header.split()[-3:] == ["outside", "GF/s", "roof"]
+    kind, shape, step, products, least, *others = line.split()
+    parts = [float(each) for each in others[:-2]]
+    assert (kind, shape) == ("LayerNormLSTM", "H64-full")
+    assert 0 < float(products) < float(step)
+    assert float(least) > 0
+    assert min(parts) >= 0
+    assert float(products) + sum(parts) == pytest.approx(float(step), rel=0.5)  # a median of each, of three steps
 
 
 @pytest.mark.usefixtures("_path")

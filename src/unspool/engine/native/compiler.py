@@ -24,7 +24,7 @@ from unspool import cache
 from unspool.errors import DataError, EngineError, EngineWarning
 
 LOOP = "recurrence.cpp"
-HEADERS = ("vectors.hpp", "operands.hpp", "products.hpp", "ahead.hpp", "teams.hpp", "cell.hpp")
+HEADERS = ("vectors.hpp", "operands.hpp", "products.hpp", "ahead.hpp", "teams.hpp", "cell.hpp", "phases.hpp")
 
 # Symbols stay inside a library: what is inline in one would else stand for its namesake in the next.
 _FLAGS = (

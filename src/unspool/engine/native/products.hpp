@@ -14,6 +14,7 @@
 #endif
 
 #include "cell.hpp"
+#include "phases.hpp"
 
 // Operands in registers.
 #ifdef HALVES
@@ -179,6 +180,7 @@ struct Across {  // as many columns of a matrix as a tile has rows, copied besid
 
 template <int C>
 void step_product(T* sums, const Operand* const* x, int rows, const Operand* panel, int64_t K, Ahead* ahead) {
+  const In phase(PRODUCTS);
   constexpr int M = tile_rows(C), W = slice(C);
   int sliced = rows;
   if constexpr (W < C)
@@ -218,6 +220,7 @@ template <int BIT = 1> INLINE void turn(vec (&rows)[V]) {
 
 void pack(Operand* packed, const T* source, int64_t K, int64_t columns, int64_t along_k, int64_t along_column, int C,
           int blocks, int block, int thread, int threads) {
+  const In phase(PACKING);
   const int vectors = C / blocks, W = slice(C);  // of each map in a panel; of a slice
   const int64_t panels = (columns + vectors * V - 1) / (vectors * V);
   for (int64_t p = panels * thread / threads; p < panels * (thread + 1) / threads; ++p)
@@ -324,6 +327,7 @@ void linear_slice(T* y, int64_t y_stride, RowsApart x, const Operand* panel, con
 template <bool ADD>
 void linear(T* y, int64_t y_stride, const T* x, int64_t x_stride, const Operand* packed, const T* bias, int64_t rows,
             int64_t K, int64_t columns, Operand* space, int thread, int threads, Rows* pieces = nullptr) {
+  const In phase(PRODUCTS);
   constexpr int C = 4, M = tile_rows(C), W = slice(C);
   const int64_t tiles = (rows + M - 1) / M, panels = (columns + C * V - 1) / (C * V);
   const bool few = tiles < threads;
@@ -414,6 +418,7 @@ INLINE void lay(Operand* to, const T* one, const T* next, int64_t count, int64_t
 // for each thread.
 inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t M, const T* const* x, int64_t N, int64_t rows,
                             Operand* space, int thread, int threads) {
+  const In phase(LAYING);
   constexpr int R = tile_rows(4), W = slice(4), WHOLE = 8;  // copied by one instruction
   static_assert(R <= WHOLE && WHOLE <= 2 * R);
   const int64_t tiles = (M + R - 1) / R, first = tiles * thread / threads * R;
@@ -468,6 +473,7 @@ inline void weight_gradient(T* w, T* sums, const T* g, int64_t g_stride, int64_t
         for (; m + R <= stop; m += R, from += R, to += K * R) std::memcpy(to, from, R * sizeof(Operand));
         if (m < stop) std::memcpy(to, from, (stop - m) * sizeof(Operand));
       }
+      const In products(PRODUCTS);
       for (int64_t column = 0; column < N; column += W * V) {
         const int n = N - column < W * V ? N - column : W * V;
         const Operand* panel = packed + column * K;

@@ -144,6 +144,7 @@ template <class F> void in_parallel(int threads, F f) {
 // All threads have arrived; `count` as `in_parallel` gave it.
 INLINE void together(int count) {
 #ifdef _OPENMP
+  const In phase(WAITING);
   if (count > 1) {
 #pragma omp barrier
   }
@@ -154,6 +155,7 @@ struct alignas(64) Barrier {
   std::atomic<int> arrived{0}, round{0};
 };
 void meet(Barrier& barrier, int size) {
+  const In phase(WAITING);
   const int now = barrier.round.load(std::memory_order_acquire);
   if (barrier.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size) {
     barrier.arrived.store(0, std::memory_order_relaxed);
@@ -356,6 +358,7 @@ void forward_rows(const Call& a, const Operand* packed, Turn turn, const Work& w
   Addresses<T*> out(F + 1);
   Fetching fetching(a, team, cell.gates + state_width() + (TAPED ? cell.tape : 0), F + 2);
   auto step = [&](const Slot* slots, int count) {
+    const In phase(UPDATE);
     fetching.start();
     for (int r = 0; r < count; ++r) {
       const auto [s, t, home] = slots[r];
@@ -430,6 +433,7 @@ inline void forward(const Call* calls, int64_t n) {
   std::vector<Rows> pieces(n);
   std::vector<std::atomic<int64_t>> taken(n);
   in_parallel(threads, [&](int thread, int count) {
+    const In phase(REST);
     for (int64_t c = 0; c < n; ++c) {
       projections[c].pack_weight(calls[c], thread, count);
       cell.pack_forward(packed[c].get(), calls[c].parameters, thread, count);
@@ -458,6 +462,7 @@ void backward_rows(const Call& a, const Operand* packed, const Operand* packed_f
   Addresses<T*> out(BACK + F + 1 + cell.taps), again(F + 1);
   Fetching fetching(a, team, 2 * cell.gates + cell.hidden_gates + state_width() + cell.widths[0] + cell.tape, F + 5);
   auto step = [&](const Slot* slots, int count) {
+    const In phase(UPDATE);
     fetching.start();
     for (int r = 0; r < count; ++r) {
       const auto [s, done, home] = slots[r];
@@ -564,6 +569,7 @@ inline void backward(const Call* calls, int64_t n) {
   std::vector<Rows> pieces(n), again_pieces(n);
   std::vector<std::atomic<int64_t>> taken(n);
   in_parallel(threads, [&](int thread, int count) {
+    const In phase(REST);
     for (int64_t c = 0; c < n; ++c) {
       weights[c].pack_weight(calls[c], thread, count);
       weights[c].clear_vectors(calls[c], thread, count);
@@ -665,4 +671,10 @@ PUBLIC int unspool_step(const Told* told) { return guarded([&] { step(*told); })
 PUBLIC int64_t unspool_packed_input(int64_t input) { return packed_size(input, cell.gates, 4) * sizeof(Operand); }
 PUBLIC int64_t unspool_packed() { return cell.forward_packed * sizeof(Operand); }
 PUBLIC int64_t unspool_size_of_call() { return sizeof(Told); }
+#ifdef PHASES
+// The nanoseconds of all threads in each phase since this was asked last.
+PUBLIC void unspool_phases(int64_t* to) {
+  for (int i = 0; i < PHASES_COUNT; ++i) to[i] = spent[i].exchange(0);
+}
+#endif
 }
