@@ -92,9 +92,9 @@ def exactly(tokens: Tensor, counts: Tensor, *, max_length: int | Tensor | None =
 
 
 def none_of(outputs: Sequence[Container[str]], read: Callable[[Tensor], str]) -> Constraint:
-    """No output is one of some texts: where one stands, it can't end, but may go on.
+    """No output ends as one of some texts, but may go on from there.
 
-    It may end, nevertheless, where nothing else may follow.
+    It may end, nevertheless, where nothing else may follow; and one that a limit cuts has not ended.
 
     Args:
         outputs: for each sequence the texts that it may not be.

@@ -135,8 +135,8 @@ class DecodeSpec(Section):
     no_repeat_ngram: Size | None = None
     """How long a run of steps is that may not come twice in an output, as 3; null: any may."""
     distinct: bool = False
-    """Whether no output is what `data.gather` tells of another thing by the same `by`, such as a language's name of it:
-    a thing that the input tells of by a line of its own is no other one."""
+    """Whether no output ends as what `data.gather` tells of another thing by the same `by`, such as a language's name
+    of it: a thing that the input tells of by a line of its own is no other one. Validations do not ask for it."""
     max_length_ratio: Positive = 3.0
     """Most steps of output for a step of input."""
     max_length: Size | None = None

@@ -93,8 +93,7 @@ class Folder:
         self.write("fields.json", json.dumps({name: field.to_json() for name, field in fields.items()}))
         self.write("recipe.yaml", recipe.to_yaml())
         (self.path / "names.json").unlink(missing_ok=True)  # of what was killed while it began
-        if names is not None:
-            self.write("names.json", json.dumps({"names": names}, ensure_ascii=False))
+        self.keep_names(names)
         self._tell({"format": FORMAT, **about, "ended": None})
 
     @property
@@ -171,6 +170,11 @@ class Folder:
         except (FieldError, TypeError, ValueError, AttributeError, KeyError) as error:
             raise RunError(f"`{path}` must be fields as the run wrote them, but can't be read ({error})") from error
 
+    def keep_names(self, names: Sequence[Sequence[Any]] | None) -> None:
+        """Write what `names` gives, unless there is nothing to write."""
+        if names is not None:
+            self.write("names.json", json.dumps({"names": names}, ensure_ascii=False))
+
     def names(self) -> list[Any] | None:
         """What the training part calls things, as `Names.told`; None where the run does not know.
 
@@ -181,7 +185,7 @@ class Folder:
         if not path.exists():
             return None
         found = self._json("names.json").get("names")
-        if not isinstance(found, list) or not all(isinstance(row, list) and len(row) == 3 for row in found):
+        if not isinstance(found, list) or not all(map(_names_a_thing, found)):
             raise RunError(f"`{path}` must hold names as the run wrote them, but does not")
         return found
 
@@ -200,6 +204,11 @@ class Folder:
         if not isinstance(found, dict):
             raise RunError(f"`{path}` must be JSON as the run wrote it, but holds a {type(found).__name__}")
         return found
+
+
+def _names_a_thing(row: Any) -> bool:
+    """Whether this is a thing's number, what is asked for, and what the thing is called."""
+    return isinstance(row, list) and [type(value) for value in row] == [int, str, str]
 
 
 def loaded_field(spec: FieldSpec, saved: dict[str, Any]) -> Field:

@@ -85,6 +85,11 @@ class Run:
         self, values: Sequence[Any], how: DecodeSpec, *, n_best: int = 1, attention: bool = False, first: int = 0
     ) -> list[Prediction]:
         """`predict`, decoded in a way that is said in full."""
+        if how.distinct and isinstance(self.task, SequenceToSequence) and self.task.names is None:
+            raise RunError(
+                f"`decode.distinct` must be false for `{self.folder.path}`, which does not know what things are "
+                "called; train it anew, with `data.gather`"
+            )
         return self.task.predict(self.model, values, how, n_best=n_best, attention=attention, first=first)
 
     def evaluate(self, part: str = "test", overrides: Sequence[str] = ()) -> list[Score]:

@@ -155,11 +155,12 @@ def _initialised(made: Prepared, folder: Folder, *, resume: bool) -> bool:
 def _begin(made: Prepared, folder: Folder, *, resume: bool) -> None:
     """Begin the run in its folder, or go on there with the limits that are asked for now."""
     recipe = made.recipe
+    names = made.task.names if isinstance(made.task, SequenceToSequence) else None
+    told = None if names is None else names.told
     if resume:
         folder.write("recipe.yaml", recipe.to_yaml())
+        folder.keep_names(told)
     else:
-        names = made.task.names if isinstance(made.task, SequenceToSequence) else None
-        told = None if names is None else names.told
         folder.create(recipe, made.task.fields, _facts(made) | {"job": this_job()}, told)
     for line in (_headline(made, folder), *made.remarks(), *_remark_on_precision(recipe)):
         print_line(line)
@@ -237,7 +238,7 @@ def validation_of(made: Prepared) -> Any:
     objective = made.task.objective(made.model, training=False)
     task = reading_encoded(made, "valid")
     asked = questions(made.tables["valid"], task, made.recipe.train.validate_examples)
-    greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False, "risk": None})
+    greedy = made.recipe.decode.model_copy(update={"beam": 1, "sample": False, "risk": None, "distinct": False})
     metrics = made.recipe.metrics
     characters = characters_of(made.tables["valid"], made.task)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, TypeGuard
 from unicodedata import normalize
 
 import torch
@@ -32,11 +32,11 @@ from unspool.metrics import chrf_among
 from unspool.models import CTCNetwork, JointNetwork, PlainNetwork, ctc_network, encoder_decoder, plain_network
 from unspool.ragged import Ragged
 from unspool.recipes import CTCSpec, DecodeSpec, EncoderDecoderSpec, ImportedSpec, PlainSpec, Recipe, imported
-from unspool.tasks.asking import in_batches, seed_of
+from unspool.tasks.asking import by_column, in_batches, seed_of
 from unspool.tasks.base import Prediction, Task
 from unspool.tasks.columns import ragged, shown, source_size, text_field
 from unspool.tasks.described import cell_of, front_of, layers_of, most_steps, one_input
-from unspool.tasks.names import Names
+from unspool.tasks.names import Names, folded, spelling
 from unspool.tasks.sequence_objective import JointObjective, SequenceObjective
 from unspool.tokens import UNKNOWN
 
@@ -49,14 +49,30 @@ def _without_unknown(scores: Tensor) -> Tensor:
     return scores.float().log_softmax(1).index_fill(1, unknown, -torch.inf)
 
 
+def _proposes(model: nn.Module, how: DecodeSpec) -> TypeGuard[JointNetwork]:
+    """Whether CTC proposes whole outputs, which both parts of a network rank."""
+    return isinstance(model, JointNetwork) and how.ctc > 0 and not how.sample
+
+
+def _check_distinct(model: nn.Module, how: DecodeSpec) -> None:
+    """Raise a `RecipeError` where outputs must be distinct that are not written token by token."""
+    if how.distinct and (_proposes(model, how) or isinstance(model, CTCNetwork | PlainNetwork)):
+        raise RecipeError("`decode.distinct` must be false where outputs are not written token by token")
+
+
 def sought(how: DecodeSpec, n_best: int) -> int:
     """How many outputs to look for, of which the best `n_best` are told."""
     return n_best if how.risk is None else max(how.beam, n_best)
 
 
 def weights_of(found: Sequence[Prediction], how: DecodeSpec) -> list[float]:
-    """The log-probabilities by which outputs for one input weigh; what is drawn comes as often as it is probable."""
-    return [0.0 if how.sample else one.log_probability for one in found]
+    """The log-probabilities by which outputs for one input weigh; what is drawn comes as often as it is probable.
+
+    Where CTC and a decoder rank outputs together, a score is theirs of both; else it may have a length in it.
+    """
+    if how.sample:
+        return [0.0] * len(found)
+    return [one.score if how.ctc else one.log_probability for one in found]
 
 
 class SequenceToSequence(Task):
@@ -79,7 +95,9 @@ class SequenceToSequence(Task):
 
     def know(self, told: Iterable[Sequence[Any]]) -> None:
         """Have it know what things are called, as rows for `Names`, for outputs that must be distinct."""
-        self.names = Names(told, text_field(self.fields, self.target).spelled)
+        source = self.fields[self.sources[0]]
+        line = spelling(source.by_lines()) if isinstance(source, TextField) else folded
+        self.names = Names(told, spelling(text_field(self.fields, self.target)), line)
 
     def _sources(self) -> tuple[str, ...]:
         return (one_input(self.recipe),)
@@ -189,6 +207,7 @@ class SequenceToSequence(Task):
             opening: tokens that outputs begin with; these are drawn, or the best token is taken at each step.
         """
         source = self.source(batch)
+        _check_distinct(model, how)
         if isinstance(model, CTCNetwork):
             with torch.no_grad():
                 told = model(source).map(_without_unknown)
@@ -206,14 +225,13 @@ class SequenceToSequence(Task):
                 )
         with torch.no_grad():
             encoded = model.encode(source)  # type: ignore[operator]
-        if isinstance(model, JointNetwork) and how.ctc > 0 and not how.sample:
+        if _proposes(model, how):
             told, size = model.spelled(encoded).map(_without_unknown), max(how.beam, n_best)
             return rescored(model, encoded, told, share=how.ctc, size=size, n_best=n_best, attention=attention)
         limit = self.limit(batch, how)
         decodable: Any = model
         given: dict[str, Any] = {"max_length": limit, "attention": attention}
-        repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
-        given["constrain"] = all_of(without_unknown, *repeats, *self.constraints(values, limit, how))
+        given["constrain"] = all_of(without_unknown, *self.constraints(values, limit, how))
         if opening is not None:
             given["opening"] = opening
         if how.sample:
@@ -261,16 +279,15 @@ class SequenceToSequence(Task):
         return in_batches(model, self, values, answers, first)
 
     def constraints(self, values: Sequence[Any], limit: Tensor, how: DecodeSpec) -> list[Constraint]:
-        """What else may not be written for these raw inputs, in their order."""
+        """What may not be written for these raw inputs, in their order."""
+        repeats = [] if how.no_repeat_ngram is None else [no_repeated_ngrams(how.no_repeat_ngram)]
         if not how.distinct:
-            return []
+            return repeats
         if self.names is None:
-            raise RecipeError(
-                "`decode.distinct` must be false for a run that does not know what things are called; "
-                "train it anew, with `data.gather`"
-            )
-        target = text_field(self.fields, self.target)
-        return [none_of([self.names.of_others(value) for value in values], target.decode)]
+            raise RecipeError("`decode.distinct` must be false for a task that does not know what things are called")
+        decode = text_field(self.fields, self.target).decode
+        asked = by_column(self.sources, values)[self.sources[0]]
+        return [*repeats, none_of([self.names.of_others(each) for each in asked], lambda ids: folded(decode(ids)))]
 
     def limit(self, batch: Batch, how: DecodeSpec) -> Tensor:
         """The most steps to write for each example. (batch,)"""

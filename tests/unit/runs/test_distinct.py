@@ -70,6 +70,8 @@ def taken(run: Run) -> dict[str, set[str]]:
 @pytest.mark.parametrize("how", [{}, {"beam": 1}, {"sample": True, "seed": 1}, {"risk": "chrf", "beam": 6}], ids=str)
 def test_no_name_is_another_thing_s(trained: Run, how: dict[str, Any]) -> None:
     names, asked = taken(trained), list(tables_of(trained.recipe)["test"].column("known"))
+    given = [{"known": question} for question in asked]
+    assert trained.predict(given, **how) == trained.predict(asked, **how)
 
     def told_again(**more: Any) -> int:
         found = trained.predict(asked, **how, **more)
@@ -117,19 +119,23 @@ def test_it_can_be_resumed_and_evaluated_by_several(trained: Run, unspool_: Call
 def test_a_run_that_does_not_know_says_so(trained: Run, tmp_path: Path) -> None:
     run = runs.train(recipe(tmp_path, "train.steps=1"), tmp_path / "run")
     path = run.folder.path / "names.json"
-    path.write_text('{"names": [["de"]]}')
-    with pytest.raises(RunError) as caught:
-        runs.load(run.folder.path)
-    assert str(caught.value) == f"`{path}` must hold names as the run wrote them, but does not"
+    for damaged in ('[["de"]]', '[["x", "de", "n"]]', '[[0, "de", null]]', "[[true, 1, 2]]", '{"de": 0}'):
+        path.write_text(f'{{"names": {damaged}}}')
+        with pytest.raises(RunError) as caught:
+            runs.load(run.folder.path)
+        assert str(caught.value) == f"`{path}` must hold names as the run wrote them, but does not"
     path.unlink()
     run = runs.load(run.folder.path)
     assert run.predict(["it"], distinct=False)
-    with pytest.raises(RecipeError) as error:
-        run.predict(["it"])
-    assert str(error.value) == (
-        "`decode.distinct` must be false for a run that does not know what things are called; train it anew, with "
-        "`data.gather`"
-    )
+    for asked in (run, runs.together(trained.folder.path, run.folder.path)):
+        with pytest.raises(RunError) as error:
+            asked.predict(["it"], distinct=True)
+        assert str(error.value) == (
+            f"`decode.distinct` must be false for `{run.folder.path}`, which does not know what things are called; "
+            "train it anew, with `data.gather`"
+        )
+    runs.train(recipes.load(run.recipe, ["train.steps=2"]), run.folder.path, resume=True)
+    assert runs.load(run.folder.path).predict(["it"])
 
 
 @pytest.mark.parametrize("change", ["data.gather=null", "data.gather.into=other", "outputs={known: {kind: text}}"])
@@ -144,3 +150,12 @@ def test_only_what_is_written_token_by_token_can_be_distinct(change: str, tmp_pa
     with pytest.raises(RecipeError) as error:
         recipe(tmp_path, *re.split(" (?=decode)", change))
     assert "`decode.distinct` must be false where outputs are not written token by token" in str(error.value)
+
+
+def test_nor_can_what_a_network_of_one_s_own_does_not_write_so(tmp_path: Path) -> None:
+    kind = 'model={kind: "unspool.models:ctc_network", options: {hidden_size: 4, embedding_size: 4}}'
+    run = runs.train(recipe(tmp_path, "train.steps=1", kind, "metrics=[]"), tmp_path / "run")
+    assert run.predict(["it"], distinct=False)
+    with pytest.raises(RecipeError) as error:
+        run.predict(["it"])
+    assert str(error.value) == "`decode.distinct` must be false where outputs are not written token by token"

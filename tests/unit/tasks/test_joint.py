@@ -7,9 +7,10 @@ import torch
 
 from unspool import Ragged, recipes
 from unspool.data import Batch
-from unspool.decode import ctc_score
+from unspool.decode import by_risk, ctc_score
 from unspool.errors import RecipeError
 from unspool.fields import SeriesField, TextField
+from unspool.metrics import chrf_among
 from unspool.models import CTCNetwork, JointNetwork, ctc_loss
 from unspool.tasks import SequenceObjective, SequenceToSequence
 from unspool.tasks.sequence_objective import JointObjective
@@ -129,6 +130,18 @@ def test_outputs_of_what_is_no_text_are_as_long_as_training_says() -> None:
     how = asked.recipe.decode
     assert asked.limit(given, how).tolist() == [7, 7]  # half as long again as the longest, and one
     assert asked.limit(given, how.model_copy(update={"max_length": 2})).tolist() == [2, 2]
+
+
+def test_by_risk_outputs_weigh_by_what_both_say() -> None:
+    asked, sounds = task(JOINT), [[[0.0, 1.0]] * 8, [[1.0, -1.0]] * 6]
+    model = made(asked)
+    how = asked.recipe.decode.model_copy(update={"beam": 6, "ctc": 0.9})
+    plain = asked.predict(model, sounds, how, n_best=6)
+    careful = asked.predict(model, sounds, how.model_copy(update={"risk": "chrf"}), n_best=6)
+    for each, answer in zip(plain, careful, strict=True):
+        texts, scores = [one.text for one in each.n_best], [one.score for one in each.n_best]
+        assert [one.text for one in answer.n_best] == [texts[place] for place in by_risk(texts, scores, chrf_among)]
+        assert scores != [one.log_probability for one in each.n_best]
 
 
 def test_ctc_reads_none_of_its_own_outputs() -> None:

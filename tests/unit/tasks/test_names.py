@@ -1,8 +1,9 @@
 """What things are called."""
 
 from unspool.data import Table
+from unspool.fields import TextField
 from unspool.recipes import GatherSpec
-from unspool.tasks.names import Names, told_names
+from unspool.tasks.names import Names, folded, spelling, told_names
 
 TOLD = [
     (0, "en", "octopus"),
@@ -33,6 +34,11 @@ def test_an_example_is_of_another_thing_and_a_name_alone_is_no_line() -> None:
 def test_names_are_compared_as_outputs_spell_them() -> None:
     assert Names([(0, "it", "  Orso  bruno ")]).of_others("it") == {"Orso bruno"}
     assert Names([(0, "it", "Orso")], str.lower).of_others("it\nde B\u00e4r") == {"orso"}
+    assert Names([(0, "it", "Orso"), (1, "it", "Sole")], line=str.lower).of_others("IT\nIT SOLE") == {"Orso"}
+    field = TextField("characters", lowercase=True, max_length=3)
+    field.fit(["orso"])
+    assert (spelling(field)("ORso "), spelling(field.cut_to(None))("  ORso ")) == ("ors", "orso")
+    assert folded("n\u0303  a ") == "\u00f1 a"
     assert Names([(0, "de", "Ba\u0308r")]).of_others("de") == {"B\u00e4r"}
 
 
