@@ -81,7 +81,7 @@ def gathered(
                 f"`into` must be the name of a new column, but {table.origin} has a column `{into}` already"
             )
     known: dict[Any, list[tuple[str, str]]] = defaultdict(list)
-    for thing, *told in _told(tables["train"], same, by, of):
+    for thing, *told in told_in(tables["train"], same, by, of):
         known[thing].append((told[0], told[1]))
     _check(known, first, of if near is not None else None)
     ranks = {which: rank for rank, which in enumerate(first)}
@@ -92,7 +92,7 @@ def gathered(
 
     def made(part: str) -> Table:
         def told() -> Iterator[list[str]]:
-            rows = _told(tables[part], same, by, of)
+            rows = told_in(tables[part], same, by, of)
             if near is None:
                 return ([asked, *_others(known, thing, asked)] for thing, asked, _ in rows)
             shown = _examples(tables[part], tables["train"], known, names, near, examples)
@@ -148,8 +148,8 @@ def _examples(
 ) -> list[list[str]]:
     """For each row what is told of the things most alike, by the same `by`: lines, empty where there are none."""
     _, same, by, of = names
-    learned = list(zip(_told(train, same, by, of), train.column(near), strict=True))
-    asked = list(zip(_told(table, same, by, of), table.column(near), strict=True))
+    learned = list(zip(told_in(train, same, by, of), train.column(near), strict=True))
+    asked = list(zip(told_in(table, same, by, of), table.column(near), strict=True))
     found: list[list[str]] = [[""] * most for _ in asked]
     for which in sorted({each[1] for each, _ in asked}):
         there = [(each, group) for each, group in learned if each[1] == which]
@@ -172,7 +172,12 @@ def _example(known: Mapping[Any, list[tuple[str, str]]], asked: Any, other: Any,
     return f"{beside}{BESIDE}{text}".lstrip()
 
 
-def _told(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:
+def told_in(table: Table, same: str, by: str, of: str) -> Iterator[tuple[Any, str, str]]:
+    """Row by row the thing, what is asked for, and what is told, one blank between two words.
+
+    Raises:
+        DataError: values of `by` or `of` that are no texts.
+    """
     columns = (table.column(name) for name in (same, by, of))
     for number, (thing, which, text) in enumerate(zip(*columns, strict=True)):
         for name, value in ((by, which), (of, text)):

@@ -8,6 +8,7 @@ from typing import Any
 from unicodedata import normalize
 
 from unspool.data import Table
+from unspool.data.gathering import told_in
 from unspool.fields import TextField
 from unspool.recipes import GatherSpec
 
@@ -85,5 +86,5 @@ class _Without(Set[str]):
 def told_names(table: Table, gather: GatherSpec) -> list[tuple[int, str, str]]:
     """The rows that `Names` are made of, from the training part: things are numbered as they come."""
     numbers: dict[Any, int] = {}
-    columns = (table.column(name) for name in (gather.same, gather.by, gather.of))
-    return [(numbers.setdefault(thing, len(numbers)), by, name) for thing, by, name in zip(*columns, strict=True)]
+    rows = told_in(table, gather.same, gather.by, gather.of)
+    return [(numbers.setdefault(thing, len(numbers)), by, name) for thing, by, name in rows]

@@ -13,9 +13,11 @@ import pytest
 
 from unspool import recipes, runs
 from unspool.errors import RecipeError, RunError
-from unspool.recipes import Recipe
+from unspool.recipes import DecodeSpec, Recipe
 from unspool.runs import Run
-from unspool.runs.preparing import tables_of
+from unspool.runs.preparing import prepared, tables_of
+from unspool.runs.training import validation_of
+from unspool.tasks import SequenceToSequence
 
 YAML = """\
 data:
@@ -103,6 +105,20 @@ def test_exchanged_words_are_no_names(tmp_path: Path) -> None:
     assert {by: set(run.task.names.of_others(by)) for by in ("de", "it")} == {  # type: ignore[union-attr]
         by: names for by, names in taken(run).items() if by != "es"
     }
+
+
+def test_validations_do_not_ask_for_it(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[DecodeSpec] = []
+    predict = SequenceToSequence.predict
+
+    def noted(task: Any, model: Any, values: Any, how: DecodeSpec, **more: Any) -> Any:
+        asked.append(how)
+        return predict(task, model, values, how, **more)
+
+    monkeypatch.setattr(SequenceToSequence, "predict", noted)
+    made = prepared(trained.recipe)
+    validation_of(made)(made.model.eval())
+    assert [(how.beam, how.distinct) for how in asked] == [(1, False)]
 
 
 def test_it_can_be_resumed_and_evaluated_by_several(trained: Run, unspool_: Callable[..., Any], tmp_path: Path) -> None:
